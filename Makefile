@@ -1,0 +1,42 @@
+# The commands a contributor needs. Each sets up what it needs: `make test` in a fresh clone is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
+
+.PHONY: help setup demo test check bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/.installed: requirements-dev.txt
+	$(PYTHON) -c 'import sys; sys.exit("iam-key-rotator needs Python 3.11 or newer: make PYTHON=python3.13 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+setup: $(VENV)/.installed ## Install everything into .venv
+
+demo: setup ## Play a key's whole life on the embedded cloud
+	$(BIN)/python -m scripts.demo
+
+check: setup ## Lint, type-check, and hold the walls between the folders
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check ## Run all checks and tests
+	$(BIN)/python -m pytest -n 2
+
+bench: setup ## Count the calls and take the time of a run
+	$(BIN)/python -m scripts.bench
+
+lock: ## Pin the newest versions of everything, with hashes
+	$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv
+	$(LOCK) --upgrade requirements.in -o requirements.txt
+	$(LOCK) --upgrade functions/requirements.in -o functions/requirements.txt
+	$(LOCK) --upgrade requirements-dev.in -c requirements.txt -c functions/requirements.txt -o requirements-dev.txt
+
+clean: ## Remove everything that was built or installed
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,148 @@
+"""The environment of the functions, parsed once into a typed object.
+
+Strict on purpose: a misspelt ``ENCRYPT_KEY_PAIR`` must not send secrets in plain text. All faults are reported
+together, before any AWS call is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar, get_args
+
+from functions.common.errors import ConfigurationError
+
+MailClient = Literal["ses", "smtp", "mailgun"]
+SmtpProtocol = Literal["ssl", "tls"]
+
+T = TypeVar("T", bound=str)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smtp:
+    """How to reach the SMTP server. ``password_parameter`` is the name of an SSM SecureString, never the password."""
+
+    server: str
+    port: int
+    protocol: SmtpProtocol
+    username: str
+    password_parameter: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mailgun:
+    """How to reach Mailgun. ``api_key_parameter`` is the name of an SSM SecureString, never the key."""
+
+    api_url: str
+    api_key_parameter: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What the stack's configuration says to a function. Days and minutes are whole numbers of those units."""
+
+    table: str
+    mail_from: str
+    account_id: str
+    region: str
+    mail_client: MailClient
+    smtp: Smtp | None
+    mailgun: Mailgun | None
+    rotate_after_days: int
+    delete_after_days: int
+    retry_after_minutes: int
+    max_deletion_attempts: int
+    encrypt_key_pair: bool
+    secrets_kms_key_arn: str | None
+    allowed_email_domains: frozenset[str]
+    dead_letter_queue_url: str | None
+
+
+def parse(variables: Mapping[str, str]) -> Environment:
+    """Read a function's environment.
+
+    Args:
+        variables: usually ``os.environ``. An empty value counts as absent.
+
+    Raises:
+        ConfigurationError: naming every variable that is missing or has a value that cannot be used.
+    """
+    reader = _Reader(variables)
+    mail_from = reader.required("MAIL_FROM")
+    mail_client: MailClient = reader.choice("MAIL_CLIENT", get_args(MailClient), default="ses")
+    environment = Environment(
+        table=reader.required("IAM_KEY_ROTATOR_TABLE"),
+        mail_from=mail_from,
+        account_id=reader.optional("ACCOUNT_ID") or "",
+        region=reader.optional("AWS_REGION") or "",
+        mail_client=mail_client,
+        smtp=reader.smtp(default_username=mail_from) if mail_client == "smtp" else None,
+        mailgun=reader.mailgun() if mail_client == "mailgun" else None,
+        rotate_after_days=reader.number("ROTATE_AFTER_DAYS", default=80, highest=3650),
+        delete_after_days=reader.number("DELETE_AFTER_DAYS", default=5, highest=3650),
+        retry_after_minutes=reader.number("RETRY_AFTER_MINS", default=5, lowest=1, highest=1440),
+        max_deletion_attempts=reader.number("MAX_DELETION_ATTEMPTS", default=12, lowest=1, highest=1000),
+        encrypt_key_pair=reader.choice("ENCRYPT_KEY_PAIR", ("true", "false"), default="true") == "true",
+        secrets_kms_key_arn=reader.optional("SECRETS_KMS_KEY_ARN"),
+        allowed_email_domains=reader.domains("ALLOWED_EMAIL_DOMAINS"),
+        dead_letter_queue_url=reader.optional("DEAD_LETTER_QUEUE_URL"),
+    )
+    reader.report()
+    return environment
+
+
+class _Reader:
+    """Reads variables one by one and keeps the faults, so that they can be reported together."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self._faults: list[str] = []
+
+    def report(self) -> None:
+        if self._faults:
+            raise ConfigurationError("; ".join(self._faults))
+
+    def optional(self, name: str) -> str | None:
+        return self._variables.get(name, "").strip() or None
+
+    def required(self, name: str) -> str:
+        value = self.optional(name)
+        if value is None:
+            self._faults.append(f"{name} is missing")
+        return value or ""
+
+    def choice(self, name: str, allowed: tuple[T, ...], *, default: T) -> T:
+        value = self.optional(name) or default
+        for choice in allowed:
+            if value == choice:
+                return choice
+        self._faults.append(f"{name} is {value!r}, and must be one of {', '.join(allowed)}")
+        return default
+
+    def number(self, name: str, *, default: int, highest: int, lowest: int = 0) -> int:
+        value = self.optional(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and lowest <= int(value) <= highest):
+            self._faults.append(f"{name} is {value!r}, and must be a whole number from {lowest} to {highest}")
+            return default
+        return int(value)
+
+    def domains(self, name: str) -> frozenset[str]:
+        value = self.optional(name) or ""
+        return frozenset(domain.strip().lower() for domain in value.split(",") if domain.strip())
+
+    def smtp(self, *, default_username: str) -> Smtp:
+        return Smtp(
+            server=self.required("SMTP_SERVER"),
+            port=self.number("SMTP_PORT", default=465, lowest=1, highest=65535),
+            protocol=self.choice("SMTP_PROTOCOL", get_args(SmtpProtocol), default="ssl"),
+            username=self.optional("SMTP_USERNAME") or default_username,
+            password_parameter=self.required("SMTP_PASSWORD_PARAMETER"),
+        )
+
+    def mailgun(self) -> Mailgun:
+        return Mailgun(
+            api_url=self.required("MAILGUN_API_URL"),
+            api_key_parameter=self.required("MAILGUN_API_KEY_NAME"),
+        )

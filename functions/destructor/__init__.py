@@ -1,0 +1,1 @@
+"""The destructor: ends an old key when its grace period is over."""

@@ -1,0 +1,1 @@
+"""What the mails say, and the three ways to send them."""

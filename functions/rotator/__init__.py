@@ -1,0 +1,1 @@
+"""The rotator: finds the keys that are due and replaces them."""
