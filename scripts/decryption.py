@@ -1,0 +1,487 @@
+"""Open the encrypted block of a key-rotation mail.
+
+Whoever receives such a mail may have this one file and nothing else of the project, so it stands alone: it needs
+Python, `cryptography` and, unless the encryption key is given in ENC_KEY, `boto3`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import configparser
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import shlex
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+try:
+    from cryptography.fernet import Fernet, InvalidToken
+except ImportError:
+    sys.exit("The Python library cryptography is missing. Install it with: python3 -m pip install cryptography boto3")
+
+DESCRIPTION = """\
+Open the encrypted block of a key-rotation mail and show the access key pair in
+it.
+
+The block is given as an argument, with --file, in the environment variable
+CIPHER_TEXT, or on standard input. Line breaks and the "> " of a quoted mail do
+no harm.
+
+The key to the block lies in the SSM Parameter Store and is read with your own
+AWS credentials, that is, with the access key you have been using so far. If it
+was handed to you in another way, put it into the environment variable ENC_KEY:
+then nothing is asked of AWS."""
+
+EXAMPLES = """\
+examples:
+  python3 scripts/decryption.py gAAAAAB...
+      show the key pair
+  python3 scripts/decryption.py --region eu-central-1 --file block.txt
+      take the block from a file and its key from another region
+  python3 scripts/decryption.py --profile work gAAAAAB...
+      write the pair into the profile "work" of the AWS credentials file; the
+      pair that it replaces is kept as "work-previous"
+  eval "$(python3 scripts/decryption.py --format env gAAAAAB...)"
+      use the pair in this shell
+  ENC_KEY=... CIPHER_TEXT=... python3 scripts/decryption.py
+      without AWS
+
+exit codes: 0 done; 1 it did not work, and the message says what to mend;
+2 the command was not understood"""
+
+ACCESS_KEY_ID = "aws_access_key_id"
+SECRET_ACCESS_KEY = "aws_secret_access_key"  # noqa: S105 - the name of a setting of the AWS credentials file, no secret
+SESSION_TOKENS = ("aws_session_token", "aws_security_token")
+
+
+class Mishap(Exception):
+    """Something the user can mend; its message is one line that names the thing and the remedy."""
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyPair:
+    """What a block of this service holds."""
+
+    user: str
+    access_key_id: str
+    secret_access_key: str = dataclasses.field(repr=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        The exit code: 0 or 1. Argparse itself exits with 2 when it does not understand the command.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        text = read_block(options, os.environ, sys.stdin)
+        if text is None:
+            parser.error("no block given: pass it as an argument, with --file, or on standard input")
+        block = clean(text)
+        key, origin = find_key(options, os.environ)
+        _deliver(open_block(block, key, origin), options)
+    except Mishap as mishap:
+        print(f"{parser.prog}: {mishap}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("block", nargs="?", help="the encrypted block as it stands in the mail")
+    source.add_argument("--file", metavar="PATH", help="read the block from this file; - is standard input")
+
+    key = parser.add_argument_group("where the encryption key is")
+    key.add_argument("--parameter", metavar="NAME", help="its SSM parameter (default: the one that belongs to you)")
+    key.add_argument("--region", help="the AWS region of the parameter (default: that of your AWS configuration)")
+    key.add_argument("--aws-profile", metavar="NAME", help="the AWS profile to read it with (default: your usual one)")
+
+    output = parser.add_argument_group("what becomes of the key pair").add_mutually_exclusive_group()
+    output.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default="text",
+        help="print it as text to read, as shell commands (env), or as json (default: %(default)s)",
+    )
+    output.add_argument(
+        "--profile",
+        metavar="NAME",
+        type=_profile_name,
+        help="write it into this profile of the AWS credentials file, and print no secret",
+    )
+    return parser
+
+
+def _profile_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.@+=,:/-]+", name):
+        raise argparse.ArgumentTypeError(f"{name!r} cannot name a profile: use letters, digits and _ . @ + = , : / -")
+    return name
+
+
+# --- The block -------------------------------------------------------------------------------------------------------
+
+
+def read_block(options: argparse.Namespace, environment: Mapping[str, str], stdin: TextIO) -> str | None:
+    """Take the block from where the user put it, the most explicit place first; None if it is nowhere."""
+    if options.block:
+        return str(options.block)
+    if options.file == "-":
+        return _read(stdin, "standard input")
+    if options.file:
+        try:
+            with Path(options.file).open(encoding="utf-8") as file:
+                return _read(file, options.file)
+        except OSError as error:
+            raise Mishap(
+                f"{options.file} cannot be read ({error.strerror}): check the path given with --file."
+            ) from None
+    if environment.get("CIPHER_TEXT"):
+        return environment["CIPHER_TEXT"]
+    if stdin.isatty():
+        return None
+    return _read(stdin, "standard input").strip() or None
+
+
+def _read(file: TextIO, name: str) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError:
+        raise Mishap(f"{name} is not text: save the block alone, as plain text.") from None
+
+
+def clean(text: str) -> str:
+    """Undo what mail programs and terminals do to a block: line breaks, indentation, quotation marks.
+
+    Raises:
+        Mishap: what is left cannot be a block.
+    """
+    unquoted = re.sub(r"^[\s>]+", "", text, flags=re.MULTILINE)
+    block = "".join(unquoted.split())
+    if not block:
+        raise Mishap("The block is empty: copy the whole block from the mail.")
+    if foreign := re.search(r"[^A-Za-z0-9_=-]", block):
+        raise Mishap(f"The block holds {foreign.group()!r}, which no block does: copy the block alone from the mail.")
+    if not _is_whole(block):
+        raise Mishap(
+            "The block is damaged or cut off: copy all of it from the mail, from gAAAAA to its last character."
+        )
+    return block
+
+
+def _is_whole(block: str) -> bool:
+    """Tell whether this has the frame of a Fernet token: version, time, IV, whole AES blocks, HMAC."""
+    try:
+        token = base64.urlsafe_b64decode(block)
+    except binascii.Error:
+        return False
+    ciphertext = len(token) - (1 + 8 + 16 + 32)
+    return token[:1] == b"\x80" and ciphertext > 0 and ciphertext % 16 == 0
+
+
+def open_block(block: str, key: str, origin: str) -> KeyPair | str:
+    """Decrypt a block.
+
+    Args:
+        block: a Fernet token.
+        key: the Fernet key.
+        origin: where the key came from, for messages.
+
+    Returns:
+        The key pair; or the plain text, where the block is one of those that hold a single value, as the tool before
+        this one mailed them.
+
+    Raises:
+        Mishap: the key is none, or is not the one of this block.
+    """
+    try:
+        fernet = Fernet(key)
+    except ValueError:
+        raise Mishap(f"{origin} does not hold an encryption key: it must be 44 characters that end in '='.") from None
+    try:
+        plaintext = fernet.decrypt(block).decode()
+    except (InvalidToken, UnicodeDecodeError):
+        raise Mishap(
+            f"The key in {origin} does not open this block: take the block from your newest mail, and copy all of it."
+        ) from None
+    return _key_pair(plaintext) or plaintext
+
+
+def _key_pair(plaintext: str) -> KeyPair | None:
+    with contextlib.suppress(ValueError, TypeError):
+        pair = KeyPair(**json.loads(plaintext))
+        if all(isinstance(value, str) for value in dataclasses.astuple(pair)):
+            return pair
+    return None
+
+
+# --- Its key ---------------------------------------------------------------------------------------------------------
+
+
+def find_key(options: argparse.Namespace, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Fetch the encryption key, and say where it came from.
+
+    A parameter named on the command line goes before ENC_KEY, and ENC_KEY before the user's own parameter.
+    """
+    if environment.get("ENC_KEY") and not options.parameter:
+        return environment["ENC_KEY"].strip(), "ENC_KEY"
+    return _ask_aws(options)
+
+
+def own_parameter(arn: str, user_id: str) -> str:
+    """Name the SSM parameter that holds a user's encryption key.
+
+    SSM names take only letters, digits and ``_.-``; a user with any other character in its name, such as the ``@`` of
+    an e-mail address, goes by its immutable id.
+
+    Args:
+        arn: the caller's, as sts:GetCallerIdentity tells it.
+        user_id: likewise, ``AIDA…``.
+
+    Raises:
+        Mishap: the caller is no IAM user.
+    """
+    resource = arn.split(":", 5)[-1]
+    if not resource.startswith("user/"):
+        raise Mishap(f"You are {arn}, which is no IAM user: name the parameter from the mail with --parameter.")
+    name = resource.rsplit("/", 1)[-1]
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        return f"/ikr/secret/iam/{name}"
+    return f"/ikr/secret/iam-id/{user_id}"
+
+
+def _ask_aws(options: argparse.Namespace) -> tuple[str, str]:
+    try:
+        import boto3  # noqa: PLC0415 - a user who has the key in ENC_KEY need not have boto3
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError  # noqa: PLC0415
+    except ImportError:
+        raise Mishap("The Python library boto3 is missing. Install it with: python3 -m pip install boto3") from None
+
+    config = Config(connect_timeout=10, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+    parameter = options.parameter
+    try:
+        session = boto3.Session(profile_name=options.aws_profile, region_name=options.region)
+        if not parameter:
+            identity = session.client("sts", config=config).get_caller_identity()
+            parameter = own_parameter(identity["Arn"], identity["UserId"])
+        answer = session.client("ssm", config=config).get_parameter(Name=parameter, WithDecryption=True)
+    except ClientError as error:
+        raise Mishap(_explain(error, parameter, session.region_name)) from None
+    except NoCredentialsError:
+        raise Mishap(
+            "No AWS credentials found: run `aws configure` with your present access key, or use --aws-profile."
+        ) from None
+    except NoRegionError:
+        raise Mishap("No AWS region is set: name the one from the mail with --region.") from None
+    except (BotoCoreError, ValueError) as error:
+        raise Mishap(f"AWS could not be asked for the encryption key: {_one_line(error)}") from None
+    return answer["Parameter"]["Value"].strip(), parameter
+
+
+def _explain(error: ClientError, parameter: str | None, region: str | None) -> str:
+    """Say in the user's terms what AWS said in its own."""
+    details = error.response.get("Error", {})
+    code, message = details.get("Code", ""), _one_line(details.get("Message", ""))
+    if code == "ParameterNotFound":
+        return (
+            f"There is no parameter {parameter} in {region}: compare it with the mail (--parameter, "
+            "--region). It is deleted together with the old access key; after that only a new rotation helps."
+        )
+    if code.startswith("AccessDenied"):
+        return (
+            f"You may not read {parameter or 'your encryption key'}: ask your administrator for the decrypt policy of "
+            f"iam-key-rotator. AWS says: {message}"
+        )
+    if code.startswith("ExpiredToken") or code == "RequestExpired":
+        return f"Your AWS session has expired ({code}): log in again, or use your access key with --aws-profile."
+    if code in {
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "SignatureDoesNotMatch",
+        "InvalidSignatureException",
+    }:
+        return (
+            f"AWS does not accept your credentials ({code}): use the access key you had before the mail, with "
+            "--aws-profile or in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    return f"AWS did not hand out {parameter or 'your identity'} ({code}): {message}"
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
+
+
+# --- What becomes of the pair ----------------------------------------------------------------------------------------
+
+
+def as_text(pair: KeyPair) -> str:
+    """For people: each value alone at the end of its line, so that a double click takes it."""
+    return (
+        f"User:               {pair.user}\n"
+        f"Access key id:      {pair.access_key_id}\n"
+        f"Secret access key:  {pair.secret_access_key}"
+    )
+
+
+def as_env(pair: KeyPair) -> str:
+    """For ``eval``. A session token left over from elsewhere would spoil the pair."""
+    return (
+        f"export AWS_ACCESS_KEY_ID={shlex.quote(pair.access_key_id)}\n"
+        f"export AWS_SECRET_ACCESS_KEY={shlex.quote(pair.secret_access_key)}\n"
+        "unset AWS_SESSION_TOKEN"
+    )
+
+
+def as_json(pair: KeyPair) -> str:
+    """For programs."""
+    return json.dumps(dataclasses.asdict(pair), indent=2)
+
+
+FORMATS: dict[str, Callable[[KeyPair], str]] = {"text": as_text, "env": as_env, "json": as_json}
+
+
+def _deliver(opened: KeyPair | str, options: argparse.Namespace) -> None:
+    if isinstance(opened, KeyPair):
+        if options.profile:
+            path = credentials_file(os.environ)
+            store(opened, options.profile, path)
+            print(
+                f"Access key {opened.access_key_id} of {opened.user} is now in the profile {options.profile} of {path}."
+            )
+        else:
+            print(FORMATS[options.format](opened))
+    elif options.profile or options.format != "text":
+        raise Mishap("This block holds a single value and no key pair: leave out --profile and --format to see it.")
+    else:
+        print(opened)
+
+
+def credentials_file(environment: Mapping[str, str]) -> Path:
+    """Find the AWS credentials file, where every AWS tool looks for it."""
+    return Path(environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+
+
+def store(pair: KeyPair, profile: str, path: Path) -> None:
+    """Write a pair into the credentials file, whole or not at all.
+
+    Raises:
+        Mishap: the file is not what AWS tools can read, or may not be written. It is as it was.
+    """
+    target = path.resolve()  # a link to the file stays a link
+    try:
+        before = target.read_bytes().decode("utf-8", "surrogateescape") if target.exists() else ""
+        after = with_profile(before, profile, pair)
+        if after != before:
+            _replace(target, after.encode("utf-8", "surrogateescape"))
+    except configparser.Error as error:
+        raise Mishap(f"{path} is not a well-formed AWS credentials file{_line(error)}: mend it first.") from None
+    except OSError as error:
+        raise Mishap(f"{path} cannot be written ({error.strerror}): check who owns it and its directory.") from None
+
+
+def _line(error: configparser.Error) -> str:
+    """Say where the fault is. The error's own message may quote the line, and a secret with it."""
+    if isinstance(error, configparser.ParsingError) and error.errors:
+        return f", line {error.errors[0][0]}"
+    if isinstance(error, (configparser.DuplicateSectionError, configparser.DuplicateOptionError)):
+        return f", line {error.lineno}"
+    return ""
+
+
+def with_profile(content: str, profile: str, pair: KeyPair) -> str:
+    """Put a pair into the text of a credentials file.
+
+    Every line that is not about this profile's keys stays as it is, to the byte. The keys that were there move to the
+    profile NAME-previous; a session token among them moves too, since it would spoil the new pair.
+
+    Raises:
+        configparser.Error: the text does not parse, or is written in a way that this function does not master.
+    """
+    old = _profiles(content)
+    keys = {ACCESS_KEY_ID: pair.access_key_id, SECRET_ACCESS_KEY: pair.secret_access_key}
+    present = _credentials(old.get(profile, {}))
+    if present == keys:
+        return content
+    expected = {profile: {**_other_settings(old.get(profile, {})), **keys}}
+    if present:
+        previous = f"{profile}-previous"
+        expected[previous] = {**_other_settings(old.get(previous, {})), **present}
+        content = _with_settings(content, previous, present)
+    content = _with_settings(content, profile, keys)
+    if _profiles(content) != {**old, **expected}:
+        raise configparser.Error(f"the profile {profile} is written in an unusual way")
+    return content
+
+
+def _profiles(content: str) -> dict[str, dict[str, str]]:
+    """Read a credentials file as boto3 does."""
+    parser = configparser.RawConfigParser()
+    parser.read_string(content)
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def _credentials(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if _is_credential(name)}
+
+
+def _other_settings(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if not _is_credential(name)}
+
+
+def _is_credential(name: str) -> bool:
+    return name in {ACCESS_KEY_ID, SECRET_ACCESS_KEY, *SESSION_TOKENS}
+
+
+def _with_settings(content: str, profile: str, credentials: Mapping[str, str]) -> str:
+    """Replace the credentials of one profile, which is added at the end if it is not there."""
+    newline = "\r\n" if "\r\n" in content else "\n"
+    lines = re.findall(r"[^\n]*\n|[^\n]+", content)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += newline
+    settings = [f"{name} = {value}{newline}" for name, value in credentials.items()]
+    headers = [number for number, line in enumerate(lines) if line.startswith("[")]
+    start = next((number for number in headers if lines[number].startswith(f"[{profile}]")), None)
+    if start is None:
+        gap = [newline] if lines and lines[-1].strip() else []
+        return "".join([*lines, *gap, f"[{profile}]{newline}", *settings])
+    end = next((number for number in headers if number > start), len(lines))
+    others = [line for line in lines[start + 1 : end] if not _is_credential(re.split(r"[=:]", line)[0].strip().lower())]
+    return "".join([*lines[: start + 1], *settings, *others, *lines[end:]])
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Swap a file's content in one step; its mode stays, and a new file is the user's alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".credentials-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())
