@@ -1,0 +1,162 @@
+"""What is said: the notices that users get, and the mail that each of them becomes.
+
+A new kind of notice is a dataclass with ``template`` and ``subject``, and two templates of that name: ``.txt.j2``
+and ``.html.j2``.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from functions.common.account import Account
+from functions.common.errors import RecipientRefused
+
+if TYPE_CHECKING:
+    import jinja2
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+# One address and nothing beside it. A tag's value may hold two addresses or a line separator: either would send a
+# secret where nobody meant it to go, or break a header.
+_LONE_ADDRESS = re.compile(r"""[^\s@,;:<>()\[\]\\"]+@[^\s@,;:<>()\[\]\\"]+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A mail that is safe to send: one recipient, and nothing in it that could break a header.
+
+    Raises:
+        RecipientRefused: ``to`` is not exactly one address.
+        ValueError: ``subject`` is not a single printable line.
+    """
+
+    to: str
+    subject: str
+    text: str = field(repr=False)
+    html: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not (self.to.isprintable() and _LONE_ADDRESS.fullmatch(self.to)):
+            raise RecipientRefused(f"{self.to!r} is not one e-mail address")
+        if not self.subject.isprintable():
+            raise ValueError(f"the subject {self.subject!r} is not a single printable line")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealedKey:
+    """A key pair as a Fernet token; the key that opens it is in the SSM parameter of that name and region."""
+
+    block: str
+    parameter: str
+    region: str
+
+    @property
+    def command(self) -> str:
+        """The one line that decrypts the block, quoted for a shell."""
+        script = ["python3", "scripts/decryption.py"]
+        return shlex.join([*script, "--region", self.region, "--parameter", self.parameter, self.block])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainKey:
+    """A secret access key as it is, for stacks that chose not to encrypt."""
+
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewKey:
+    """A new access key was made; the old one goes at ``delete_on``."""
+
+    template: ClassVar[str] = "new_key"
+
+    user: str
+    account: Account
+    new_key_id: str
+    old_key_id: str
+    delete_on: datetime
+    instruction: str
+    content: SealedKey | PlainKey
+
+    @property
+    def subject(self) -> str:
+        """Say whose key it is, and where."""
+        return f"New AWS access key for {self.user} in {self.account}"
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the reader has to decrypt the key pair."""
+        return isinstance(self.content, SealedKey)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OldKeyDeleted:
+    """An old access key is gone; ``new_key_id`` is its successor, where that one still exists."""
+
+    template: ClassVar[str] = "old_key_deleted"
+
+    user: str
+    account: Account
+    old_key_id: str
+    new_key_id: str | None
+    deleted_on: datetime
+    instruction: str
+
+    @property
+    def subject(self) -> str:
+        """Say whose key it was, and where."""
+        return f"Old AWS access key of {self.user} in {self.account} deleted"
+
+
+Notice = NewKey | OldKeyDeleted
+
+
+def compose(notice: Notice, to: str) -> Message:
+    """Write the mail that tells ``to`` of a notice, as text and as HTML with the same facts.
+
+    Raises:
+        RecipientRefused: ``to`` is not exactly one address.
+    """
+    return Message(
+        to=to,
+        subject=_one_line(notice.subject),
+        text=_render(f"{notice.template}.txt.j2", notice),
+        html=_render(f"{notice.template}.html.j2", notice),
+    )
+
+
+def _render(template: str, notice: Notice) -> str:
+    return _templates().get_template(template).render(notice=notice)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    """Load Jinja2 when the first mail is written: most runs write none, and all of them start faster without it."""
+    import jinja2  # noqa: PLC0415 # see above: what a cold start costs is owed to Lambda
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=jinja2.select_autoescape(enabled_extensions=["html.j2"], default=False),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["moment"] = _moment
+    return environment
+
+
+def _moment(time: datetime) -> str:
+    """Write a time for people anywhere: ``Friday, 5 June 2026, 12:00 UTC``."""
+    time = time.astimezone(UTC)
+    return f"{time:%A}, {time.day} {time:%B %Y, %H:%M} UTC"
+
+
+def _one_line(words: str) -> str:
+    """Put a space for whatever cannot be printed, line breaks of every script among it."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
