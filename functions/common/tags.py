@@ -112,7 +112,7 @@ def is_address(value: str) -> bool:
 
 
 def is_day_count(value: str) -> bool:
-    """Tell whether the value is ASCII digits for 0 to 3650: ``int`` alone would take ``" 5"``, ``"+5"`` and ``"٥"``."""
+    """Tell whether the value is ASCII digits for 0 to 3650; ``int`` alone takes spaces, signs and other scripts."""
     return value.isascii() and value.isdigit() and len(value) <= len(str(HIGHEST_DAYS)) and int(value) <= HIGHEST_DAYS
 
 

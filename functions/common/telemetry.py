@@ -17,6 +17,9 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+NAMESPACE = "iam-key-rotator"
+"""Where the metrics stand in CloudWatch; their one dimension, ``service``, is the name of the function."""
+
 
 @functools.cache
 def _logger() -> Logger:
@@ -25,7 +28,7 @@ def _logger() -> Logger:
 
 @functools.cache
 def _metrics() -> AmazonCloudWatchEMFProvider:
-    return AmazonCloudWatchEMFProvider()
+    return AmazonCloudWatchEMFProvider(namespace=NAMESPACE)
 
 
 def begin(context: LambdaContext) -> None:
@@ -56,5 +59,4 @@ def count(metric: str, value: int = 1) -> None:
 def flush() -> None:
     """Write out the metrics of this invocation."""
     if _metrics().metric_set:
-        _metrics().add_dimension(name="service", value=_metrics().service or "iam-key-rotator")
         _metrics().flush_metrics()

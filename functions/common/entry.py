@@ -1,0 +1,134 @@
+"""One item of the ledger: what the service knows about one access key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from functions.common.errors import MalformedEntry
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+
+class Status(StrEnum):
+    """Where a key stands."""
+
+    CURRENT = "current"
+    """In use, and nothing is under way."""
+    ROTATING = "rotating"
+    """A rotation of this key has begun; whether its successor exists is not known."""
+    DELIVERING = "delivering"
+    """Its successor exists, and may or may not have reached the user."""
+    EXPIRING = "expiring"
+    """The successor was accepted by the mailer; this key is to go at ``delete_on``."""
+    INACTIVE = "inactive"
+    """Deactivated; it is to go at ``delete_on``."""
+    FAILED = "failed"
+    """It was to go, and every attempt failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A ledger item. Times are aware datetimes in UTC, whole seconds in the table.
+
+    Attributes:
+        user: the IAM user's name.
+        key_id: the id of the access key that this entry is about.
+        status: where the key stands.
+        created_at: when IAM made the key.
+        email: where the mail about the successor went.
+        started_at: when the rotation began; it is also what tells this attempt from any other.
+        delete_on: when the key is to go. DynamoDB's TTL attribute.
+        new_key_id: the successor.
+        sealed_block: the successor's pair, encrypted: what a recovery mails again.
+        parameter: the SSM parameter with the key of that block.
+        attempts: how often the deletion has failed.
+        last_error: why, the last time.
+        replaces: on a successor, the old key while that one still lives.
+        replaces_until: when that old key is to go.
+    """
+
+    user: str
+    key_id: str
+    status: Status
+    created_at: datetime
+    email: str | None = None
+    started_at: datetime | None = None
+    delete_on: datetime | None = None
+    new_key_id: str | None = None
+    sealed_block: str | None = field(default=None, repr=False)
+    parameter: str | None = None
+    attempts: int = 0
+    last_error: str | None = None
+    replaces: str | None = None
+    replaces_until: datetime | None = None
+
+
+# The table's own names, where they differ from the fields'.
+_ATTRIBUTES = {"key_id": "ak", "new_key_id": "new_ak", "parameter": "secret_parameter"}
+_REQUIRED = {
+    Status.ROTATING: ("started_at",),
+    Status.DELIVERING: ("started_at", "new_key_id"),
+    Status.EXPIRING: ("delete_on",),
+    Status.INACTIVE: ("delete_on",),
+}
+_TIMES = frozenset({"created_at", "started_at", "delete_on", "replaces_until"})
+
+
+def to_item(entry: Entry) -> dict[str, AttributeValueTypeDef]:
+    """Write an entry as a DynamoDB item; fields without a value are left out."""
+    values = ((field.name, getattr(entry, field.name)) for field in fields(entry))
+    return {_ATTRIBUTES.get(name, name): to_attribute(value) for name, value in values if value is not None}
+
+
+def to_attribute(value: str | int | datetime) -> AttributeValueTypeDef:
+    """Write one value as DynamoDB does; a time becomes epoch seconds, the only form that TTL understands."""
+    if isinstance(value, str):
+        return {"S": value}
+    return {"N": str(int(value.timestamp()) if isinstance(value, datetime) else value)}
+
+
+def parse(item: Mapping[str, Any]) -> Entry:
+    """Read an entry from a DynamoDB item, or from the image of one in a stream record.
+
+    Raises:
+        MalformedEntry: naming the user, the key and the attribute that is missing or of the wrong type.
+    """
+    values: dict[str, Any] = {}
+    for known in fields(Entry):
+        attribute = _ATTRIBUTES.get(known.name, known.name)
+        if attribute not in item:
+            continue
+        try:
+            values[known.name] = _read(known.name, item[attribute])
+        except (KeyError, TypeError, ValueError, OverflowError) as exc:
+            raise _malformed(item, f"{attribute} has the wrong type or value") from exc
+
+    required = ("user", "key_id", "status", "created_at", *_REQUIRED.get(values.get("status", Status.CURRENT), ()))
+    missing = [_ATTRIBUTES.get(name, name) for name in required if name not in values]
+    if missing:
+        raise _malformed(item, f"{', '.join(missing)} missing")
+    return Entry(**values)
+
+
+def _read(name: str, attribute: Mapping[str, str]) -> str | int | datetime:
+    if name in _TIMES:
+        return datetime.fromtimestamp(int(attribute["N"]), UTC)
+    if name == "attempts":
+        return int(attribute["N"])
+    if name == "status":
+        return Status(attribute["S"])
+    return attribute["S"]
+
+
+def _malformed(item: Mapping[str, Any], fault: str) -> MalformedEntry:
+    user, key_id = (_name(item.get(attribute)) for attribute in ("user", "ak"))
+    return MalformedEntry(f"ledger item of user {user}, key {key_id}: {fault}")
+
+
+def _name(attribute: object) -> str:
+    return str(attribute["S"]) if isinstance(attribute, Mapping) and "S" in attribute else "unknown"

@@ -1,0 +1,274 @@
+"""The ledger: a DynamoDB table with one item per access key that the service knows.
+
+The moves that an item may make:
+
+    (none) ──learn──▶ current
+    (none), current ──begin──▶ rotating ──deliver──▶ delivering ──arm──▶ expiring, and a current one for its successor
+                                   └──────withdraw───────┴──▶ current
+    expiring ──collect──▶ (none): the stream hands it to the destructor, which may put it back as
+             expiring (try again later), failed (given up) or current (cancelled)
+    failed ──retry──▶ expiring
+
+Every move is a conditional write: of two runs that try the same one, one wins and the other is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from functions.common.entry import Entry, Status, parse, to_attribute, to_item
+from functions.common.errors import LedgerConflict, MalformedEntry
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, GetItemOutputTypeDef, UpdateTypeDef
+
+TRANSACTION_LIMIT = 100
+"""Items in one transaction: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
+
+_ABSENT = "attribute_not_exists(ak)"
+# `user` and `status` are reserved words of DynamoDB's expressions.
+_STATUS = {"#status": "status"}
+
+
+class Ledger:
+    """The table's adapter.
+
+    Every method that writes raises LedgerConflict when its condition does not hold, unless it says otherwise, and
+    ClientError or BotoCoreError when DynamoDB fails.
+    """
+
+    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def scan(self) -> tuple[list[Entry], list[MalformedEntry]]:
+        """Read the whole ledger; an item that does not parse is reported beside the others."""
+        entries, faults = [], []
+        for page in self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
+            for item in page["Items"]:
+                try:
+                    entries.append(parse(item))
+                except MalformedEntry as fault:
+                    faults.append(fault)
+        return entries, faults
+
+    def holds(self, user: str, key_id: str) -> bool:
+        """Tell whether the ledger has an item for a key, whatever it says."""
+        return "Item" in self._get(user, key_id)
+
+    def find(self, user: str, key_id: str) -> Entry | None:
+        """Read the entry of one key, None if there is none.
+
+        Raises:
+            MalformedEntry: there is one, and it does not parse.
+        """
+        found = self._get(user, key_id)
+        return parse(found["Item"]) if "Item" in found else None
+
+    def learn(self, entries: Sequence[Entry]) -> None:
+        """Add entries for keys seen for the first time; one that is in the ledger by now is left as it stands."""
+        for start in range(0, len(entries), TRANSACTION_LIMIT):
+            pending = list(entries[start : start + TRANSACTION_LIMIT])
+            while pending:
+                try:
+                    self._dynamodb.transact_write_items(
+                        TransactItems=[
+                            {"Put": {"TableName": self._table, "Item": to_item(entry), "ConditionExpression": _ABSENT}}
+                            for entry in pending
+                        ]
+                    )
+                except self._dynamodb.exceptions.TransactionCanceledException as exc:
+                    reasons = exc.response["CancellationReasons"]
+                    pending = [
+                        entry for entry, reason in zip(pending, reasons, strict=True) if reason["Code"] == "None"
+                    ]
+                else:
+                    break
+
+    def begin(self, user: str, key_id: str, *, created_at: datetime, started_at: datetime, email: str) -> Entry:
+        """Write down that a rotation of this key begins: from here on it can be found and mended."""
+        entry = Entry(
+            user=user,
+            key_id=key_id,
+            status=Status.ROTATING,
+            created_at=created_at,
+            started_at=started_at.replace(microsecond=0),
+            email=email,
+        )
+        self._update(
+            entry.user,
+            entry.key_id,
+            set_={"status": entry.status, "created_at": created_at, "started_at": entry.started_at, "email": email},
+            condition=f"{_ABSENT} OR #status = :current",
+            values={":current": Status.CURRENT},
+        )
+        return entry
+
+    def deliver(self, entry: Entry, *, new_key_id: str, sealed_block: str | None, parameter: str | None) -> Entry:
+        """Write down the successor, and with it what it takes to mail it again."""
+        delivering = replace(
+            entry,
+            status=Status.DELIVERING,
+            new_key_id=new_key_id,
+            sealed_block=sealed_block,
+            parameter=parameter,
+        )
+        self._update(
+            entry.user,
+            entry.key_id,
+            set_={
+                "status": delivering.status,
+                "new_ak": new_key_id,
+                "sealed_block": sealed_block,
+                "secret_parameter": parameter,
+            },
+            **_unmoved(entry),
+        )
+        return delivering
+
+    def arm(self, entry: Entry, *, new_key_id: str, new_key_created_at: datetime, delete_on: datetime) -> None:
+        """Schedule the old key's end and enter its successor, both or neither."""
+        successor = Entry(
+            user=entry.user,
+            key_id=new_key_id,
+            status=Status.CURRENT,
+            created_at=new_key_created_at,
+            replaces=entry.key_id,
+            replaces_until=delete_on,
+        )
+        expiring = self._update_request(
+            entry.user,
+            entry.key_id,
+            set_={"status": Status.EXPIRING, "delete_on": delete_on, "attempts": 0},
+            remove=("started_at", "sealed_block", "replaces", "replaces_until", "last_error"),
+            **_unmoved(entry),
+        )
+        try:
+            self._dynamodb.transact_write_items(
+                TransactItems=[{"Update": expiring}, {"Put": {"TableName": self._table, "Item": to_item(successor)}}]
+            )
+        except self._dynamodb.exceptions.TransactionCanceledException as exc:
+            raise _conflict(entry.user, entry.key_id) from exc
+
+    def withdraw(self, entry: Entry) -> None:
+        """Take a rotation back: the old key is simply current again."""
+        self._update(
+            entry.user,
+            entry.key_id,
+            set_={"status": Status.CURRENT},
+            remove=("started_at", "new_ak", "sealed_block", "secret_parameter"),
+            **_unmoved(entry),
+        )
+
+    def collect(self, entry: Entry) -> None:
+        """Remove an entry whose time has passed, as TTL would: the stream hands it to the destructor."""
+        self._delete(entry, "#status = :status AND delete_on = :delete_on", {":delete_on": entry.delete_on})
+
+    def retry(self, entry: Entry, now: datetime) -> Entry:
+        """Give a deletion that was given up one more try: it expires now."""
+        expiring = replace(entry, status=Status.EXPIRING, delete_on=now.replace(microsecond=0))
+        self._update(
+            entry.user,
+            entry.key_id,
+            set_={"status": expiring.status, "delete_on": expiring.delete_on},
+            condition="#status = :failed",
+            values={":failed": Status.FAILED},
+        )
+        return expiring
+
+    def forget(self, entry: Entry) -> None:
+        """Remove an entry of a key or user that no longer exists."""
+        self._delete(entry, "#status = :status", {})
+
+    def put(self, entry: Entry) -> None:
+        """Enter a key of which the ledger holds nothing."""
+        try:
+            self._dynamodb.put_item(TableName=self._table, Item=to_item(entry), ConditionExpression=_ABSENT)
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as exc:
+            raise _conflict(entry.user, entry.key_id) from exc
+
+    def settle(self, user: str, key_id: str, *, replaces: str) -> None:
+        """Note on a successor that the key it replaced is no longer pending; nothing to do if it notes that already."""
+        try:
+            self._update(
+                user,
+                key_id,
+                remove=("replaces", "replaces_until"),
+                condition="replaces = :replaces",
+                values={":replaces": replaces},
+            )
+        except LedgerConflict:
+            return
+
+    def _get(self, user: str, key_id: str) -> GetItemOutputTypeDef:
+        return self._dynamodb.get_item(TableName=self._table, Key=_key(user, key_id), ConsistentRead=True)
+
+    def _update(self, user: str, key_id: str, **change: Any) -> None:
+        try:
+            self._dynamodb.update_item(**self._update_request(user, key_id, **change))
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as exc:
+            raise _conflict(user, key_id) from exc
+
+    def _update_request(
+        self,
+        user: str,
+        key_id: str,
+        *,
+        condition: str,
+        values: Mapping[str, str | datetime],
+        set_: Mapping[str, str | int | datetime | None] | None = None,
+        remove: Sequence[str] = (),
+    ) -> UpdateTypeDef:
+        """Build the request of a conditional update; attributes to set that have no value are left out."""
+        assigned = {name: value for name, value in (set_ or {}).items() if value is not None}
+        names = {f"#{name}": name for name in (*assigned, *remove)}
+        sets = ", ".join(f"#{name} = :set_{name}" for name in assigned)
+        removes = ", ".join(f"#{name}" for name in remove)
+        expression = " ".join(
+            clause for clause in (f"SET {sets}" if sets else "", f"REMOVE {removes}" if removes else "") if clause
+        )
+        return {
+            "TableName": self._table,
+            "Key": _key(user, key_id),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names | (_STATUS if "#status" in condition else {}),
+            "ExpressionAttributeValues": {f":set_{name}": to_attribute(value) for name, value in assigned.items()}
+            | {name: to_attribute(value) for name, value in values.items()},
+        }
+
+    def _delete(self, entry: Entry, condition: str, values: Mapping[str, datetime | None]) -> None:
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._table,
+                Key=_key(entry.user, entry.key_id),
+                ConditionExpression=condition,
+                ExpressionAttributeNames=_STATUS,
+                ExpressionAttributeValues={
+                    name: to_attribute(value)
+                    for name, value in {":status": entry.status, **values}.items()
+                    if value is not None
+                },
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as exc:
+            raise _conflict(entry.user, entry.key_id) from exc
+
+
+def _key(user: str, key_id: str) -> dict[str, AttributeValueTypeDef]:
+    return {"user": {"S": user}, "ak": {"S": key_id}}
+
+
+def _unmoved(entry: Entry) -> dict[str, Any]:
+    """Build the condition that an entry is as it was read: the same step of the same attempt."""
+    return {
+        "condition": "#status = :status AND started_at = :started_at",
+        "values": {":status": entry.status, ":started_at": entry.started_at},
+    }
+
+
+def _conflict(user: str, key_id: str) -> LedgerConflict:
+    return LedgerConflict(f"the ledger's item of user {user}, key {key_id} has been moved by somebody else")

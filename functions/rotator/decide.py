@@ -1,0 +1,134 @@
+"""What is to happen to a user's keys: pure decisions, with the time as an argument.
+
+Why a look-up can be skipped
+----------------------------
+ListAccessKeys is the one call per user that a run would otherwise make for everybody. It is left out for a user of whom
+the ledger holds a ``current`` entry and none of these is due. That can hide no due key:
+
+- whenever a user's keys are listed, every key found that has no entry gets one, and entries only go when their key does
+  (destroyed, or listed and not found). So every key that existed at the last listing still has its entry, if it exists;
+- a key without an entry was therefore made after that listing, which is after each ``current`` entry's key was made:
+  it is younger than keys that are not yet due;
+- an entry that outlived its key only makes the user look older, and costs a look-up, never hides a key.
+
+Entries that are not ``current`` (a key in its grace period, say) prove nothing and rule nothing out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from functions.common.entry import Entry, Status
+from functions.common.keys import AccessKey
+
+LEASE = timedelta(minutes=15)
+"""The longest that a run can last (Lambda's own limit): until then a rotation that has begun may still be under way."""
+
+CLOCK_SKEW = timedelta(seconds=5)
+"""How far IAM's clock may be from Lambda's, and how much later than the lease a recovery starts."""
+
+UNDER_WAY = frozenset({Status.ROTATING, Status.DELIVERING})
+ENDING = frozenset({Status.EXPIRING, Status.INACTIVE, Status.FAILED})
+
+
+class Action(StrEnum):
+    """What a run does for a user."""
+
+    ROTATE = "rotate"
+    RECOVER = "recover"
+    NOT_DUE = "not_due"
+    IN_GRACE = "in_grace"
+    SKIP = "skip"
+
+
+class Reason(StrEnum):
+    """Why a user is skipped."""
+
+    NO_KEY = "no_key"
+    INACTIVE_KEY = "inactive_key"
+    FOREIGN_KEY = "foreign_key"
+    UNDER_WAY = "under_way"
+    NO_SUCH_USER = "no_such_user"
+    NOT_TAGGED = "not_tagged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What is to happen, to which key, and why.
+
+    Attributes:
+        action: what is to happen.
+        reason: why, where the action is to skip.
+        key: the key to rotate.
+        entry: the leftover to recover.
+    """
+
+    action: Action
+    reason: Reason | None = None
+    key: AccessKey | None = None
+    entry: Entry | None = None
+
+
+def is_due(created_at: datetime, rotate_after_days: int, now: datetime) -> bool:
+    """Tell whether a key is older than its limit: by more than so many times 24 hours; a limit of 0 is always over."""
+    return rotate_after_days == 0 or now - created_at > timedelta(days=rotate_after_days)
+
+
+def is_abandoned(entry: Entry, now: datetime) -> bool:
+    """Tell whether the run that had begun this rotation must be dead by now."""
+    return entry.status in UNDER_WAY and entry.started_at is not None and now > entry.started_at + LEASE + CLOCK_SKEW
+
+
+def needs_listing(entries: Sequence[Entry], rotate_after_days: int, now: datetime) -> bool:
+    """Tell whether a user's keys have to be listed, since the ledger cannot rule out that one is due."""
+    under_way = [entry for entry in entries if entry.status in UNDER_WAY]
+    if under_way:
+        return any(is_abandoned(entry, now) for entry in under_way)
+    current = [entry for entry in entries if entry.status is Status.CURRENT]
+    return not current or any(is_due(entry.created_at, rotate_after_days, now) for entry in current)
+
+
+def decide_from_ledger(entries: Sequence[Entry]) -> Decision:
+    """Decide for a user whose keys need no listing."""
+    if any(entry.status in UNDER_WAY for entry in entries):
+        return Decision(action=Action.SKIP, reason=Reason.UNDER_WAY)
+    if any(entry.status in ENDING for entry in entries):
+        return Decision(action=Action.IN_GRACE)
+    return Decision(action=Action.NOT_DUE)
+
+
+def decide(
+    keys: Sequence[AccessKey], entries: Sequence[Entry], rotate_after_days: int, now: datetime, *, force: bool = False
+) -> Decision:
+    """Decide for a user whose keys have been listed.
+
+    Args:
+        keys: all keys of the user.
+        entries: all ledger entries of the user.
+        rotate_after_days: the user's limit.
+        now: the time of the run.
+        force: an operator wants this user's key rotated, due or not.
+    """
+    for entry in entries:
+        if entry.status in UNDER_WAY:
+            if is_abandoned(entry, now):
+                return Decision(action=Action.RECOVER, entry=entry)
+            return Decision(action=Action.SKIP, reason=Reason.UNDER_WAY)
+    if not keys:
+        return Decision(action=Action.SKIP, reason=Reason.NO_KEY)
+
+    ending = {entry.key_id for entry in entries if entry.status in ENDING}
+    if any(key.id in ending for key in keys):
+        return Decision(action=Action.IN_GRACE)
+    if len(keys) > 1:
+        return Decision(action=Action.SKIP, reason=Reason.FOREIGN_KEY)
+
+    (key,) = keys
+    if not key.active:
+        return Decision(action=Action.SKIP, reason=Reason.INACTIVE_KEY)
+    if force or is_due(key.created_at, rotate_after_days, now):
+        return Decision(action=Action.ROTATE, key=key)
+    return Decision(action=Action.NOT_DUE)
