@@ -1,0 +1,66 @@
+"""Stands where Pulumi's engine would: creates in the emulator what the program declares, and answers its look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi.runtime import rpc
+
+from scripts.local_cloud.clients import Clients
+from scripts.local_cloud.resources import Create
+from scripts.local_cloud.server import ACCOUNT_ID, REGION
+
+
+class UnsupportedResource(Exception):
+    """The program declares or looks up something that the local cloud cannot give."""
+
+
+class Adapter(pulumi.runtime.Mocks):
+    """Pulumi calls this with each resource, its inputs resolved, once everything that it depends on exists."""
+
+    def __init__(self, root: Clients, creators: Mapping[str, Create]) -> None:
+        self._root = root
+        self._creators = creators
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        """Create a resource.
+
+        Raises:
+            UnsupportedResource: there is no creator for its type.
+        """
+        if not args.custom:  # a component: only its children are real
+            return None, args.inputs
+        create = self._creators.get(args.typ)
+        if create is None:
+            raise UnsupportedResource(f"{args.typ} ({args.name}): the local cloud has no creator for this type")
+        inputs = _in_the_open(args.inputs)
+        created = create(self._root, inputs.get("name") or args.name, inputs)
+        return created.id, {"name": args.name, **args.inputs, **created.outputs}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        """Answer a look-up.
+
+        Raises:
+            UnsupportedResource: it is one that the program did not make when this was written.
+        """
+        answers = {
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT_ID},
+            "aws:index/getPartition:getPartition": {"partition": "aws"},
+            "aws:index/getRegion:getRegion": {"region": REGION, "name": REGION},
+        }
+        if args.token not in answers:
+            raise UnsupportedResource(f"{args.token}: the local cloud has no answer to this look-up")
+        return answers[args.token], []
+
+
+def _in_the_open(value: Any) -> Any:
+    """Take the secret inputs out of Pulumi's wrapping, at any depth."""
+    if rpc.is_rpc_secret(value):
+        return _in_the_open(rpc.unwrap_rpc_secret(value))
+    if isinstance(value, dict):
+        return {key: _in_the_open(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_in_the_open(item) for item in value]
+    return value

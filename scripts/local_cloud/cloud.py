@@ -1,0 +1,117 @@
+"""The local cloud as its users see it: an account with the service deployed, and people in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parseaddr
+from typing import Any
+
+from components import bundle
+from scripts.local_cloud import deployment, mailbox, resources, server, specialise
+from scripts.local_cloud.adapter import Adapter
+from scripts.local_cloud.clients import ROOT, Clients, Credentials
+from scripts.local_cloud.ledger import LocalLedger
+
+
+class FunctionFailed(Exception):
+    """A deployed function ended in an error; the message is the function's own."""
+
+
+@contextlib.contextmanager
+def deployed(config: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Iterator[LocalCloud]:
+    """Start an emulator, deploy the program into it, and stop it in the end.
+
+    Args:
+        config: the stack's configuration, without namespace.
+        environment: variables for the functions that a deployment cannot set, such as a certificate authority to trust.
+    """
+    dependencies = bundle.dependencies(bundle.Target.host())
+    with server.running(environment) as emulator:
+        root = Clients(emulator.endpoint, ROOT)
+        root.sesv2.create_email_identity(EmailIdentity=parseaddr(config["mailFrom"])[1])
+        outputs = deployment.deploy(Adapter(root, resources.creators(dependencies)), config)
+        yield LocalCloud(server=emulator, root=root, outputs=outputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalCloud:
+    """An account with the service in it.
+
+    Attributes:
+        server: the emulator.
+        root: clients that may do everything.
+        outputs: the stack's outputs.
+    """
+
+    server: server.Server
+    root: Clients
+    outputs: Mapping[str, Any]
+
+    @property
+    def ledger(self) -> LocalLedger:
+        """The service's table."""
+        return LocalLedger(self.root.dynamodb, self.outputs["tableName"])
+
+    def clients(self, credentials: Credentials) -> Clients:
+        """Make clients that act as the holder of these credentials."""
+        return Clients(self.server.endpoint, credentials)
+
+    def as_function(self, name: str) -> Clients:
+        """Make clients that act with the role of a deployed function."""
+        role = self.root.functions.get_function_configuration(FunctionName=name)["Role"]
+        session = self.root.sts.assume_role(RoleArn=role, RoleSessionName=name)["Credentials"]
+        return self.clients(
+            Credentials(
+                access_key_id=session["AccessKeyId"],
+                secret_access_key=session["SecretAccessKey"],
+                session_token=session["SessionToken"],
+            )
+        )
+
+    def add_user(self, name: str, tags: Mapping[str, str]) -> None:
+        """Create an IAM user and, where the stack encrypts, let them read their own encryption key."""
+        user = self.root.iam.create_user(
+            UserName=name,
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )["User"]
+        if arn := self.outputs.get("decryptPolicyArn"):
+            document = specialise.for_user(self._document(arn), user_name=name, user_id=user["UserId"])
+            self.root.iam.put_user_policy(UserName=name, PolicyName="decrypt", PolicyDocument=document)
+
+    def add_key(self, user: str) -> Credentials:
+        """Create an access key for a user, as an administrator would."""
+        key = self.root.iam.create_access_key(UserName=user)["AccessKey"]
+        return Credentials(access_key_id=key["AccessKeyId"], secret_access_key=key["SecretAccessKey"])
+
+    def keys(self, user: str) -> dict[str, str]:
+        """List a user's keys: status by access key id."""
+        listed = self.root.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]
+        return {key["AccessKeyId"]: key["Status"] for key in listed}
+
+    def rotate(self, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Invoke the rotator and return its summary.
+
+        Raises:
+            FunctionFailed: it ended in an error.
+        """
+        name = self.outputs["rotatorFunctionName"]
+        answer = self.root.functions.invoke(FunctionName=name, Payload=json.dumps(event or {}).encode())
+        payload = json.load(answer["Payload"])
+        if "FunctionError" in answer:
+            raise FunctionFailed(f"{name}: {payload.get('errorMessage', payload)}")
+        summary: dict[str, Any] = payload
+        return summary
+
+    def mails(self) -> list[mailbox.Mail]:
+        """Read the mails sent through SES so far, oldest first."""
+        return mailbox.sent_through_ses(self.server.endpoint)
+
+    def _document(self, policy_arn: str) -> str:
+        version = self.root.iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
+        document = self.root.iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"][
+            "Document"
+        ]
+        return document if isinstance(document, str) else json.dumps(document)

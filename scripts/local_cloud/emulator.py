@@ -1,0 +1,35 @@
+"""The emulator's own process: serve MiniStack on a socket that the parent has opened, for as long as the parent lives.
+
+Run as ``python -m scripts.local_cloud.emulator FD``. The parent holds the other end of standard input and never writes
+to it: when the parent ends, in whichever way, the pipe closes and this process ends as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app
+
+
+def _end_with_the_parent() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    config = Config()
+    config.bind = [f"fd://{sys.argv[1]}"]
+    config.graceful_timeout = 1
+    asyncio.run(serve(app, config))
+
+
+if __name__ == "__main__":
+    main()

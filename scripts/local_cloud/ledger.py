@@ -1,0 +1,87 @@
+"""The passage of time in the ledger table.
+
+On AWS, time passes by itself and DynamoDB's TTL removes what is due. Here a demo or test says that days have passed,
+and the removal is done for TTL: MiniStack's own removes items without a record in the stream, so that the destructor
+would never hear of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from scripts.local_cloud import waiting
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+Item = Mapping[str, "AttributeValueTypeDef"]
+
+_DAY_SECONDS = 24 * 60 * 60
+# The moment of a deletion stands on the key that is to go, and on its successor.
+_MOMENTS = ("delete_on", "replaces_until")
+
+
+class LocalLedger:
+    """The ledger table, seen and moved by root."""
+
+    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def items(self) -> Sequence[Item]:
+        """Read all items."""
+        return self._dynamodb.scan(TableName=self._table, ConsistentRead=True)["Items"]
+
+    def pending(self) -> Sequence[Item]:
+        """Read the items of keys with which something is still to happen."""
+        return [item for item in self.items() if item["status"]["S"] != "current"]
+
+    def pass_days(self, days: float) -> None:
+        """Let time pass: move each scheduled deletion nearer, remove what has fallen due, await the destructor's work.
+
+        Raises:
+            TimeoutError: the destructor has not finished in time.
+        """
+        self._advance(days)
+        swept = self.sweep()
+        waiting.until(
+            lambda: all(self._is_settled(*key) for key in swept),
+            f"the destructor to finish with {swept}",
+        )
+
+    def sweep(self) -> list[tuple[str, str]]:
+        """Remove the items that are due, as TTL would, and return their (user, access key id)."""
+        due = [item for item in self.items() if "delete_on" in item and int(item["delete_on"]["N"]) <= time.time()]
+        for item in due:
+            self._dynamodb.delete_item(TableName=self._table, Key=_key(item))
+        return [(item["user"]["S"], item["ak"]["S"]) for item in due]
+
+    def _advance(self, days: float) -> None:
+        for item, moment in self._moments():
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_key(item),
+                UpdateExpression="ADD #moment :past",
+                ExpressionAttributeNames={"#moment": moment},
+                ExpressionAttributeValues={":past": {"N": str(-round(days * _DAY_SECONDS))}},
+            )
+
+    def _moments(self) -> Iterator[tuple[Item, str]]:
+        for item in self.items():
+            for moment in _MOMENTS:
+                if moment in item:
+                    yield item, moment
+
+    def _is_settled(self, user: str, key_id: str) -> bool:
+        """Tell whether the destructor is done with a key: it was put back, or nothing says any more that it lives."""
+        items = [item for item in self.items() if item["user"]["S"] == user]
+        put_back = any(item["ak"]["S"] == key_id for item in items)
+        awaited = any(item.get("replaces") == {"S": key_id} for item in items)
+        return put_back or not awaited
+
+
+def _key(item: Item) -> dict[str, AttributeValueTypeDef]:
+    return {"user": item["user"], "ak": item["ak"]}

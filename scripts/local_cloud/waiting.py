@@ -1,0 +1,22 @@
+"""Waits for something to become true in a system that works in the background."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+_PAUSE_SECONDS = 0.05
+
+
+def until(condition: Callable[[], bool], what: str, *, seconds: float = 30) -> None:
+    """Return as soon as the condition holds.
+
+    Raises:
+        TimeoutError: it does not hold by the deadline; the message says what was waited for.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            message = f"waited {seconds:g} s in vain: {what}"
+            raise TimeoutError(message)
+        time.sleep(_PAUSE_SECONDS)
