@@ -102,7 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="decryption.py",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("block", nargs="?", help="the encrypted block as it stands in the mail")
@@ -398,10 +401,17 @@ def store(pair: KeyPair, profile: str, path: Path) -> None:
 
 def _line(error: configparser.Error) -> str:
     """Say where the fault is. The error's own message may quote the line, and a secret with it."""
-    if isinstance(error, configparser.ParsingError) and error.errors:
-        return f", line {error.errors[0][0]}"
-    if isinstance(error, (configparser.DuplicateSectionError, configparser.DuplicateOptionError)):
+    if isinstance(
+        error,
+        (
+            configparser.MissingSectionHeaderError,
+            configparser.DuplicateSectionError,
+            configparser.DuplicateOptionError,
+        ),
+    ):
         return f", line {error.lineno}"
+    if isinstance(error, configparser.ParsingError):
+        return f", line {error.errors[0][0]}"
     return ""
 
 

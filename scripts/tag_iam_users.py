@@ -80,7 +80,10 @@ class Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; argparse itself exits with 2 when it does not understand."""
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="tag_iam_users.py",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="the JSON file of users and tags")
     parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")

@@ -1,0 +1,397 @@
+"""scripts/decryption.py: from the block in the mail to a key pair in the user's hands."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import boto3
+import pytest
+from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.common.keys import KeyPair
+from functions.common.secrets import SecretStore, parameter_name
+from scripts import decryption
+
+SCRIPT = Path(decryption.__file__)
+SECRET = "not-a-real-secret/but+as=odd"
+NEW_KEY = "AKIAFAKE00000000NEW1"
+KEY = Fernet.generate_key().decode()
+BLOCK = (
+    Fernet(KEY)
+    .encrypt(json.dumps({"user": "alice", "access_key_id": NEW_KEY, "secret_access_key": SECRET}).encode())
+    .decode()
+)
+
+Run = Callable[..., tuple[int, str, str]]
+
+pytestmark = pytest.mark.usefixtures("aws_environment")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command in this process; the answer is exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = decryption.main(arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def enc_key(aws_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del aws_environment
+    monkeypatch.setenv("ENC_KEY", KEY)
+
+
+def assert_mishap(answer: tuple[int, str, str], *names: str) -> None:
+    """The command failed with one line that names the things, and gave nothing away."""
+    code, out, err = answer
+    assert code == 1
+    assert out == ""
+    assert err.count("\n") == 1
+    for name in names:
+        assert name in err
+    assert SECRET not in err
+    assert KEY not in err
+
+
+@pytest.mark.usefixtures("enc_key")
+class TestWhereTheBlockComesFrom:
+    def test_argument(self, run: Run) -> None:
+        code, out, _ = run(BLOCK)
+
+        assert code == 0
+        assert SECRET in out
+
+    def test_file(self, run: Run, tmp_path: Path) -> None:
+        file = tmp_path / "block.txt"
+        file.write_text(BLOCK)
+
+        assert SECRET in run("--file", str(file))[1]
+
+    @pytest.mark.parametrize("arguments", [(), ("--file", "-")])
+    def test_standard_input(self, arguments: tuple[str, ...], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(BLOCK))
+
+        assert SECRET in run(*arguments)[1]
+
+    def test_cipher_text(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Key and block from the environment need neither AWS nor an argument."""
+        monkeypatch.setenv("CIPHER_TEXT", BLOCK)
+
+        assert SECRET in run()[1]
+
+    @pytest.mark.parametrize(
+        "mangled",
+        [
+            f"\n\n  {BLOCK}\r\n",
+            "\r\n".join(BLOCK[i : i + 60] for i in range(0, len(BLOCK), 60)),
+            "\n".join(f"> {BLOCK[i : i + 40]}" for i in range(0, len(BLOCK), 40)),
+            "\n".join(f" >> > {BLOCK[i : i + 40]} " for i in range(0, len(BLOCK), 40)),
+            BLOCK[:30] + " \t" + BLOCK[30:],
+        ],
+        ids=["surrounded by blanks", "wrapped", "quoted", "quoted twice", "blank inside"],
+    )
+    def test_what_mail_programs_do_to_a_block(self, mangled: str, run: Run) -> None:
+        assert SECRET in run(mangled)[1]
+
+    def test_a_missing_file_is_named(self, run: Run) -> None:
+        assert_mishap(run("--file", "/nowhere/block.txt"), "/nowhere/block.txt", "--file")
+
+    def test_a_file_that_is_no_text(self, run: Run, tmp_path: Path) -> None:
+        file = tmp_path / "block.bin"
+        file.write_bytes(b"\xff\xfe\x00")
+
+        assert_mishap(run("--file", str(file)), str(file), "plain text")
+
+    def test_an_empty_file(self, run: Run, tmp_path: Path) -> None:
+        file = tmp_path / "block.txt"
+        file.write_text(" \n")
+
+        assert_mishap(run("--file", str(file)), "empty")
+
+    def test_no_block_at_all_is_a_usage_error(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+        with pytest.raises(SystemExit) as stopped:
+            run()
+
+        assert stopped.value.code == 2
+
+
+class TestWhatCannotBeOpened:
+    @pytest.mark.usefixtures("enc_key")
+    @pytest.mark.parametrize("damaged", [BLOCK[:-7], BLOCK[10:], "AKIAFAKE00000000NEW1", "gAAAAA"])
+    def test_a_cut_block(self, damaged: str, run: Run) -> None:
+        assert_mishap(run(damaged), "damaged or cut off", "copy all of it")
+
+    @pytest.mark.usefixtures("enc_key")
+    def test_a_changed_block(self, run: Run) -> None:
+        changed = BLOCK[:60] + ("A" if BLOCK[60] != "A" else "B") + BLOCK[61:]
+
+        assert_mishap(run(changed), "does not open this block", "newest mail")
+
+    @pytest.mark.usefixtures("enc_key")
+    def test_more_than_the_block(self, run: Run) -> None:
+        assert_mishap(run(f"The block: {BLOCK}"), "':'", "copy the block alone")
+
+    def test_the_key_of_another_block(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ENC_KEY", Fernet.generate_key().decode())
+
+        assert_mishap(run(BLOCK), "ENC_KEY", "does not open this block")
+
+    @pytest.mark.parametrize("key", ["secret", "ключ", KEY[:-5], "="])
+    def test_a_key_that_is_none(self, key: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ENC_KEY", key)
+
+        assert_mishap(run(BLOCK), "ENC_KEY", "does not hold an encryption key")
+
+
+class TestBlocksOfTheToolBefore:
+    """It mailed access key id and secret as two tokens, each a bare text."""
+
+    @pytest.mark.usefixtures("enc_key")
+    @pytest.mark.parametrize("plaintext", [NEW_KEY, SECRET, "12345", '{"user": 1}', "[]"])
+    def test_the_plain_text_is_shown_as_it_is(self, plaintext: str, run: Run) -> None:
+        block = Fernet(KEY).encrypt(plaintext.encode()).decode()
+
+        assert run(block) == (0, f"{plaintext}\n", "")
+
+    @pytest.mark.usefixtures("enc_key")
+    @pytest.mark.parametrize("options", [("--profile", "work"), ("--format", "env"), ("--format", "json")])
+    def test_it_cannot_pass_for_a_pair(self, options: tuple[str, str], run: Run, aws_environment: Path) -> None:
+        block = Fernet(KEY).encrypt(SECRET.encode()).decode()
+
+        assert_mishap(run(*options, block), "--profile", "--format")
+        assert not aws_environment.exists()
+
+
+class TestTheKeyFromParameterStore:
+    @pytest.mark.usefixtures("aws")
+    @pytest.mark.parametrize("name", ["alice", "a.li_ce-9", "alice@example.com", "a+b=c,d"])
+    def test_a_user_needs_to_name_nothing(self, name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What the service seals for a user, that user opens with the old access key and the block alone."""
+        iam = boto3.client("iam")
+        user = iam.create_user(UserName=name, Path="/staff/")["User"]
+        old = iam.create_access_key(UserName=name)["AccessKey"]
+        pair = KeyPair(id=NEW_KEY, secret=SECRET, created_at=datetime(2030, 1, 1, tzinfo=UTC))
+        sealed = SecretStore(boto3.client("ssm")).seal(name, user["UserId"], pair)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", old["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", old["SecretAccessKey"])
+
+        code, out, _ = run("--format", "json", sealed.block)
+
+        assert code == 0
+        assert json.loads(out) == {"user": name, "access_key_id": NEW_KEY, "secret_access_key": SECRET}
+
+    @pytest.mark.usefixtures("aws", "enc_key")
+    def test_a_named_parameter_in_a_named_region_goes_before_everything(self, run: Run) -> None:
+        other_key = Fernet.generate_key().decode()
+        ssm = boto3.client("ssm", region_name="ap-south-1")
+        ssm.put_parameter(Name="/ikr/secret/iam/carol", Value=f"{other_key}\n", Type="SecureString")
+        block = Fernet(other_key).encrypt(SECRET.encode()).decode()
+
+        code, out, _ = run("--parameter", "/ikr/secret/iam/carol", "--region", "ap-south-1", block)
+
+        assert (code, out) == (0, f"{SECRET}\n")
+
+    @pytest.mark.usefixtures("aws")
+    def test_a_missing_parameter(self, run: Run) -> None:
+        answer = run("--parameter", "/ikr/secret/iam/alice", BLOCK)
+
+        assert_mishap(answer, "/ikr/secret/iam/alice", "eu-west-1", "new rotation")
+
+    @pytest.mark.usefixtures("aws")
+    def test_no_region(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+        assert_mishap(run(BLOCK), "--region")
+
+    def test_no_credentials(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+        assert_mishap(run(BLOCK), "No AWS credentials", "--aws-profile")
+
+    def test_an_unknown_profile(self, run: Run) -> None:
+        assert_mishap(run("--aws-profile", "nobodys", BLOCK), "nobodys")
+
+    @pytest.mark.parametrize(
+        ("code", "names"),
+        [
+            ("AccessDeniedException", ("/ikr/secret/iam/alice", "decrypt policy")),
+            ("ExpiredTokenException", ("expired", "log in again")),
+            ("UnrecognizedClientException", ("does not accept your credentials", "--aws-profile")),
+            ("InvalidSignatureException", ("does not accept your credentials", "--aws-profile")),
+            ("InternalServerError", ("/ikr/secret/iam/alice", "InternalServerError")),
+        ],
+    )
+    def test_what_aws_refuses(
+        self, code: str, names: tuple[str, ...], run: Run, aws_says: Callable[[str], None]
+    ) -> None:
+        aws_says(code)
+
+        assert_mishap(run("--parameter", "/ikr/secret/iam/alice", BLOCK), *names)
+
+    def test_an_endpoint_that_does_not_answer(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+        assert_mishap(run(BLOCK), "http://127.0.0.1:1")
+
+
+@pytest.fixture
+def aws_says(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """A server that answers every call of SSM with one error, given by its code."""
+    code = ""
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.dumps({"__type": code, "message": "The answer\nof AWS"}).encode()
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    def say(what: str) -> None:
+        nonlocal code
+        code = what
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield say
+        server.shutdown()
+        thread.join()
+
+
+class TestOwnParameter:
+    """SSM refuses names that moto and MiniStack accept, so the rule stands here on its own."""
+
+    @given(st.from_regex(r"[A-Za-z0-9+=,.@_-]{1,64}", fullmatch=True))
+    def test_ssm_takes_the_parameter_of_every_possible_user(self, name: str) -> None:
+        parameter = decryption.own_parameter(f"arn:aws:iam::111122223333:user/a/b/{name}", "AIDAFAKE00000000USER")
+
+        assert set(parameter) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-/")
+
+    @given(st.from_regex(r"[A-Za-z0-9+=,.@_-]{1,64}", fullmatch=True))
+    def test_the_service_stores_it_there(self, name: str) -> None:
+        """The rule is written twice, since the script stands alone; the two must not part."""
+        arn = f"arn:aws-cn:iam::111122223333:user/{name}"
+
+        assert decryption.own_parameter(arn, "AIDAFAKE00000000USER") == parameter_name(name, "AIDAFAKE00000000USER")
+
+    @pytest.mark.parametrize(
+        "arn",
+        [
+            "arn:aws:sts::111122223333:assumed-role/admin/alice",
+            "arn:aws:sts::111122223333:federated-user/alice",
+            "arn:aws:iam::111122223333:root",
+        ],
+    )
+    def test_who_is_no_user_must_name_the_parameter(self, arn: str) -> None:
+        with pytest.raises(decryption.Mishap, match="--parameter") as mishap:
+            decryption.own_parameter(arn, "AROAFAKE00000000ROLE:alice")
+
+        assert arn in str(mishap.value)
+
+
+@pytest.mark.usefixtures("enc_key")
+class TestFormats:
+    def test_text_has_each_value_at_the_end_of_a_line(self, run: Run) -> None:
+        _, out, err = run(BLOCK)
+
+        assert [line.split()[-1] for line in out.splitlines()] == ["alice", NEW_KEY, SECRET]
+        assert err == ""
+
+    def test_env_can_be_evaluated_by_a_shell(self, run: Run) -> None:
+        """Whatever characters the secret has, and whatever session was there before."""
+        _, out, _ = run("--format", "env", BLOCK)
+
+        shown = subprocess.run(  # noqa: S603 - what is run is under test
+            ["/bin/sh", "-c", f'{out}\necho "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY ${{AWS_SESSION_TOKEN-none}}"'],
+            env={"AWS_SESSION_TOKEN": "left over"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert shown.stdout == f"{NEW_KEY} {SECRET} none\n"
+
+    def test_json_is_what_was_sealed(self, run: Run) -> None:
+        _, out, _ = run("--format", "json", BLOCK)
+
+        assert json.loads(out) == {"user": "alice", "access_key_id": NEW_KEY, "secret_access_key": SECRET}
+
+
+class TestStandsAlone:
+    """A user may have this one file, one library, and a shell."""
+
+    @pytest.fixture
+    def alone(self, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+        script = shutil.copy(SCRIPT, tmp_path / "decryption.py")
+
+        def run(*arguments: str, without: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+            if without:
+                (tmp_path / f"{without}.py").write_text(f"raise ImportError({without!r})")
+            return subprocess.run(  # noqa: S603 - the script under test
+                [sys.executable, script, *arguments],
+                cwd="/",
+                env={**os.environ, "PYTHONPATH": str(tmp_path), **environment},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        return run
+
+    def test_offline_it_does_without_boto3(self, alone: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+        done = alone(without="boto3", ENC_KEY=KEY, CIPHER_TEXT=BLOCK)
+
+        assert (done.returncode, done.stderr) == (0, "")
+        assert SECRET in done.stdout
+
+    @pytest.mark.parametrize("library", ["boto3", "cryptography"])
+    def test_a_missing_library_is_named(
+        self, library: str, alone: Callable[..., subprocess.CompletedProcess[str]]
+    ) -> None:
+        done = alone(BLOCK, without=library)
+
+        assert done.returncode == 1
+        assert f"pip install {library}" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+    def test_help(self, alone: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+        done = alone("--help", COLUMNS="80")
+
+        assert done.returncode == 0
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        for option in ("--file", "--parameter", "--region", "--aws-profile", "--format", "--profile", "ENC_KEY"):
+            assert option in done.stdout
+
+    @pytest.mark.parametrize(
+        "arguments", [(), ("--format", "xml", BLOCK), ("--profile", "a b]", BLOCK), ("--file", "-", BLOCK)]
+    )
+    def test_a_command_it_does_not_understand(
+        self, arguments: tuple[str, ...], alone: Callable[..., subprocess.CompletedProcess[str]]
+    ) -> None:
+        done = alone(*arguments, ENC_KEY=KEY)
+
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
