@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import traceback
+from base64 import b64encode
+from urllib.parse import parse_qs
+
+import pytest
+
+from functions.common.errors import MailServiceError, RecipientRefused
+from functions.mail.mailgun import MailgunMailer
+from functions.mail.message import Message
+from tests.functions.mail.conftest import LOOPBACK, HttpService
+
+KEY = "not-a-real-key"
+
+
+def mailer_for(url: str) -> MailgunMailer:
+    return MailgunMailer(url, KEY, "Key Rotator <keys@example.com>", timeout=(2, 0.2))
+
+
+def test_mail_is_posted_with_the_key(http_service: HttpService, message: Message) -> None:
+    mailer_for(http_service.url).send(message)
+
+    [(path, headers, body)] = http_service.requests
+    assert path == "/v3/mail.example.com/messages"
+    assert headers["Authorization"] == "Basic " + b64encode(f"api:{KEY}".encode()).decode()
+    assert parse_qs(body.decode(), strict_parsing=True) == {
+        "from": ["Key Rotator <keys@example.com>"],
+        "to": ["alice@example.com"],
+        "subject": [message.subject],
+        "text": [message.text],
+        "html": [message.html],
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "reply"),
+    [
+        (400, "'to' parameter is not a valid address. please check documentation"),
+        (403, "Sandbox subdomains are for test purposes only. Please add the address to authorized recipients."),
+    ],
+)
+def test_refusal_of_one_recipient_is_not_a_fault_of_the_service(
+    status: int, reply: str, http_service: HttpService, message: Message
+) -> None:
+    http_service.say(status, reply)
+
+    with pytest.raises(RecipientRefused, match=r"alice@example\.com") as refusal:
+        mailer_for(http_service.url).send(message)
+
+    assert reply in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "reply", "transient"),
+    [
+        (400, "'from' parameter is not a valid address. please check documentation", False),
+        (401, "Forbidden", False),
+        (403, "Domain mail.example.com is not allowed to send", False),
+        (404, "Domain not found: mail.example.com", False),
+        (429, "Too many requests", True),
+        (500, "Internal Server Error", True),
+        (503, "Service Unavailable", True),
+    ],
+)
+def test_refusal_of_every_mail_is_a_fault_of_the_service(
+    *, status: int, reply: str, transient: bool, http_service: HttpService, message: Message
+) -> None:
+    http_service.say(status, reply)
+
+    with pytest.raises(MailServiceError) as failure:
+        mailer_for(http_service.url).send(message)
+
+    assert failure.value.transient is transient
+    assert f"{status} {reply}" in str(failure.value)
+
+
+@pytest.mark.parametrize("body", [b"<html><h1>Welcome</h1></html>", b"[]", b'{"id": 1}', b"\xff", b""])
+def test_success_page_that_is_not_mailguns_is_no_success(
+    body: bytes, http_service: HttpService, message: Message
+) -> None:
+    """A proxy's page with status 200 would otherwise pass for a delivered key."""
+    http_service.body = body
+
+    with pytest.raises(MailServiceError, match="is the API URL right") as failure:
+        mailer_for(http_service.url).send(message)
+
+    assert not failure.value.transient
+
+
+def test_error_page_of_a_gateway_may_be_tried_again(http_service: HttpService, message: Message) -> None:
+    http_service.status, http_service.body = 502, b"<html><h1>Bad Gateway</h1></html>"
+
+    with pytest.raises(MailServiceError, match="502") as failure:
+        mailer_for(http_service.url).send(message)
+
+    assert failure.value.transient
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_redirect_is_not_followed(status: int, http_service: HttpService, message: Message) -> None:
+    """Else whoever answers in Mailgun's place could send key and mail elsewhere."""
+    http_service.status, http_service.headers = status, {"Location": "/elsewhere"}
+
+    with pytest.raises(MailServiceError, match=str(status)) as failure:
+        mailer_for(http_service.url).send(message)
+
+    assert not failure.value.transient
+    assert len(http_service.requests) == 1
+
+
+def test_silent_service_is_given_up_and_may_be_tried_again(
+    silent_port: int, monkeypatch: pytest.MonkeyPatch, message: Message
+) -> None:
+    monkeypatch.setenv("NO_PROXY", LOOPBACK)
+
+    with pytest.raises(MailServiceError, match="ReadTimeout") as failure:
+        mailer_for(f"http://{LOOPBACK}:{silent_port}/").send(message)
+
+    assert failure.value.transient
+
+
+def test_absent_service_may_be_tried_again(closed_port: int, monkeypatch: pytest.MonkeyPatch, message: Message) -> None:
+    monkeypatch.setenv("NO_PROXY", LOOPBACK)
+
+    with pytest.raises(MailServiceError, match="ConnectionError") as failure:
+        mailer_for(f"http://{LOOPBACK}:{closed_port}/").send(message)
+
+    assert failure.value.transient
+
+
+def test_answer_that_breaks_off_may_be_tried_again(http_service: HttpService, message: Message) -> None:
+    http_service.headers = {"Content-Length": "1000"}
+
+    with pytest.raises(MailServiceError) as failure:
+        mailer_for(http_service.url).send(message)
+
+    assert failure.value.transient
+
+
+def test_url_that_is_none_is_a_lasting_fault(message: Message) -> None:
+    with pytest.raises(MailServiceError, match="MissingSchema") as failure:
+        mailer_for("api.mailgun.net/v3").send(message)
+
+    assert not failure.value.transient
+
+
+def test_failure_shows_neither_the_key_nor_the_mail(
+    silent_port: int, monkeypatch: pytest.MonkeyPatch, message: Message
+) -> None:
+    monkeypatch.setenv("NO_PROXY", LOOPBACK)
+
+    with pytest.raises(MailServiceError) as failure:
+        mailer_for(f"http://{LOOPBACK}:{silent_port}/").send(message)
+
+    shown = "".join(traceback.format_exception(failure.value)) + repr(failure.value)
+    assert KEY not in shown
+    assert "not-a-real-secret" not in shown

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from functions.common.environment import Environment, parse
+from functions.common.errors import ConfigurationError, MailServiceError, RecipientRefused
+from functions.mail.message import Message
+from functions.mail.sender import connect, deliver
+from functions.mail.ses import SesMailer
+from tests.functions.mail.conftest import PASSWORD, USERNAME, HttpService, StartSmtp
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_ssm import SSMClient
+
+REGION = "eu-central-1"
+TRANSIENT = MailServiceError("busy", transient=True)
+LASTING = MailServiceError("wrong password", transient=False)
+REFUSED = RecipientRefused("no such user")
+
+
+class Clients:
+    """Builds real clients when asked for, and remembers which."""
+
+    def __init__(self) -> None:
+        self.built: list[str] = []
+
+    def _client(self, name: Any) -> Any:
+        self.built.append(name)
+        return boto3.client(name, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
+
+    @property
+    def sesv2(self) -> SESV2Client:
+        client: SESV2Client = self._client("sesv2")
+        return client
+
+    @property
+    def ssm(self) -> SSMClient:
+        client: SSMClient = self._client("ssm")
+        return client
+
+
+class Mailer:
+    """Answers each attempt as told, None meaning that the mail is accepted."""
+
+    def __init__(self, *outcomes: Exception | None) -> None:
+        self.outcomes = list(outcomes)
+
+    def send(self, message: Message) -> None:  # noqa: ARG002 # the port's signature
+        outcome = self.outcomes.pop(0)
+        if outcome:
+            raise outcome
+
+
+def environment(**variables: str) -> Environment:
+    return parse({"IAM_KEY_ROTATOR_TABLE": "ledger", "MAIL_FROM": "keys@example.com"} | variables)
+
+
+def smtp_environment(port: int = 465) -> Environment:
+    return environment(
+        MAIL_CLIENT="smtp",
+        SMTP_SERVER="127.0.0.1",
+        SMTP_PORT=str(port),
+        SMTP_USERNAME=USERNAME,
+        SMTP_PASSWORD_PARAMETER="/mailer/secret",
+    )
+
+
+def mailgun_environment(url: str) -> Environment:
+    return environment(MAIL_CLIENT="mailgun", MAILGUN_API_URL=url, MAILGUN_API_KEY_NAME="/mailer/secret")
+
+
+def store(secret: str) -> None:
+    Clients().ssm.put_parameter(Name="/mailer/secret", Value=secret, Type="SecureString")
+
+
+@mock_aws
+def test_ses_needs_no_other_client() -> None:
+    clients = Clients()
+
+    mailer = connect(environment(MAIL_CLIENT="ses"), clients)
+
+    assert isinstance(mailer, SesMailer)
+    assert clients.built == ["sesv2"]
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
+def test_smtp_logs_in_with_the_password_from_its_parameter(
+    start_smtp: StartSmtp, authority: Any, monkeypatch: pytest.MonkeyPatch, message: Message
+) -> None:
+    inbox = start_smtp("ssl")
+    clients = Clients()
+
+    with mock_aws(), authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setenv("SSL_CERT_FILE", bundle)
+        store(PASSWORD)
+        mailer = connect(smtp_environment(inbox.port), clients)
+    mailer.send(message)
+
+    assert len(inbox.mails) == 1
+    assert clients.built == ["ssm"]
+
+
+def test_mailgun_authenticates_with_the_key_from_its_parameter(http_service: HttpService, message: Message) -> None:
+    clients = Clients()
+
+    with mock_aws():
+        store("not-a-real-key")
+        mailer = connect(mailgun_environment(http_service.url), clients)
+    mailer.send(message)
+
+    [(_, headers, _)] = http_service.requests
+    assert headers["Authorization"] == "Basic YXBpOm5vdC1hLXJlYWwta2V5"  # api:not-a-real-key
+    assert clients.built == ["ssm"]
+
+
+@mock_aws
+@pytest.mark.parametrize("chosen", [smtp_environment(), mailgun_environment("https://api.mailgun.net/v3/x/messages")])
+def test_secret_that_cannot_be_read_is_named(chosen: Environment) -> None:
+    with pytest.raises(ConfigurationError, match=r"/mailer/secret: ParameterNotFound"):
+        connect(chosen, Clients())
+
+
+@mock_aws
+def test_fault_of_a_secret_does_not_show_it() -> None:
+    store("pässword")
+
+    with pytest.raises(ConfigurationError) as fault:
+        connect(smtp_environment(), Clients())
+
+    assert "pässword" not in str(fault.value)
+
+
+def test_only_the_chosen_mailer_is_imported_and_no_templates() -> None:
+    """A cold start pays for each module."""
+    program = (
+        "import sys; from types import SimpleNamespace as It; from functions.mail.sender import connect;"
+        "connect(It(mail_client='ses', mail_from='keys@example.com'), It(sesv2=None));"
+        "print(*sorted({'functions.mail.ses', 'functions.mail.smtp', 'functions.mail.mailgun',"
+        " 'smtplib', 'requests', 'jinja2'} & set(sys.modules)))"
+    )
+
+    imported = subprocess.run(  # noqa: S603 # nobody else has a say in this command
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert imported.split() == ["functions.mail.ses"]
+
+
+def test_passing_fault_is_tried_again_after_growing_pauses(message: Message) -> None:
+    mailer = Mailer(TRANSIENT, TRANSIENT, None)
+    pauses: list[float] = []
+
+    deliver(mailer, message, pause=pauses.append)
+
+    assert mailer.outcomes == []
+    first, second = pauses
+    assert 0.5 <= first <= 1.5
+    assert 1.0 <= second <= 3.0
+
+
+def test_fault_that_does_not_pass_is_raised_after_the_last_attempt(message: Message) -> None:
+    mailer = Mailer(TRANSIENT, TRANSIENT, TRANSIENT, None)
+    pauses: list[float] = []
+
+    with pytest.raises(MailServiceError):
+        deliver(mailer, message, pause=pauses.append)
+
+    assert (len(mailer.outcomes), len(pauses)) == (1, 2)
+
+
+@pytest.mark.parametrize("outcome", [LASTING, REFUSED])
+def test_lasting_fault_is_not_tried_again(outcome: Exception, message: Message) -> None:
+    mailer = Mailer(outcome, None)
+    pauses: list[float] = []
+
+    with pytest.raises(type(outcome)):
+        deliver(mailer, message, pause=pauses.append)
+
+    assert (len(mailer.outcomes), pauses) == (1, [])

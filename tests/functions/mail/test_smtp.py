@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import email
+import email.policy
+import ssl
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+import trustme
+
+from functions.common.environment import Smtp, SmtpProtocol
+from functions.common.errors import ConfigurationError, MailServiceError, RecipientRefused
+from functions.mail.message import Message
+from functions.mail.smtp import SmtpMailer
+from tests.functions.mail.conftest import LOOPBACK, PASSWORD, USERNAME, Inbox, StartSmtp
+
+# aiosmtpd does not count TLS from the first byte as TLS, and warns of it.
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
+
+PROTOCOLS: list[SmtpProtocol] = ["ssl", "tls"]
+KEY_LIKE = "not/a/real/secret/but/as/long/as/one+Xx1"
+
+
+def mailer_for(
+    port: int, trusting: ssl.SSLContext | None = None, *, protocol: SmtpProtocol = "ssl", **changes: Any
+) -> SmtpMailer:
+    server = Smtp(server=LOOPBACK, port=port, protocol=protocol, username=USERNAME, password_parameter="/mailer")
+    password = changes.pop("password", PASSWORD)
+    return SmtpMailer(server, password, "Key Rotator <keys@example.com>", tls=trusting, **changes)
+
+
+def received(inbox: Inbox) -> EmailMessage:
+    [envelope] = inbox.mails
+    assert isinstance(envelope.content, bytes)
+    return email.message_from_bytes(envelope.content, _class=EmailMessage, policy=email.policy.default)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_mail_arrives_over_tls_with_both_parts(
+    protocol: SmtpProtocol, start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    inbox = start_smtp(protocol)
+
+    mailer_for(inbox.port, trusting, protocol=protocol).send(message)
+
+    mail = received(inbox)
+    [envelope] = inbox.mails
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("keys@example.com", ["alice@example.com"])
+    assert (mail["From"], mail["To"]) == ("Key Rotator <keys@example.com>", "alice@example.com")
+    assert mail["Subject"] == message.subject
+    assert mail["Date"].datetime.tzinfo is not None
+    assert mail["Message-ID"].endswith("@example.com>")
+    text, html = mail.iter_parts()
+    assert (text.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
+    assert isinstance(text, EmailMessage)
+    assert isinstance(html, EmailMessage)
+    assert text.get_content().replace("\r\n", "\n") == message.text
+    assert html.get_content().replace("\r\n", "\n") == message.html
+
+
+def test_threads_send_at_the_same_time(start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message) -> None:
+    inbox = start_smtp("ssl")
+    mailer = mailer_for(inbox.port, trusting)
+    users = [f"user{number}@example.com" for number in range(8)]
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda user: mailer.send(replace(message, to=user)), users))
+
+    assert sorted(envelope.rcpt_tos for envelope in inbox.mails) == [[user] for user in users]
+
+
+def test_international_address_arrives_where_the_server_takes_it(
+    start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    inbox = start_smtp("ssl")
+
+    mailer_for(inbox.port, trusting).send(replace(message, to="jürgen@example.com"))
+
+    assert inbox.mails[0].rcpt_tos == ["jürgen@example.com"]
+
+
+def test_international_address_is_refused_where_the_server_does_not_know_it(
+    start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    inbox = start_smtp("ssl", enable_SMTPUTF8=False)
+
+    with pytest.raises(RecipientRefused, match="SMTPUTF8"):
+        mailer_for(inbox.port, trusting).send(replace(message, to="jürgen@example.com"))
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer"),
+    [
+        ("RCPT", "550 5.1.1 no such user"),
+        ("RCPT", "450 4.2.1 greylisted, come again"),
+        ("DATA", "552 5.3.4 too big for this mailbox"),
+        ("DATA", "554 5.7.1 looks like spam"),
+    ],
+)
+def test_refusal_of_one_mail_is_not_a_fault_of_the_service(
+    verb: str, answer: str, start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    """One full mailbox, or one instruction that looks like spam, must not stop everyone's rotation."""
+    inbox = start_smtp("ssl", {verb: answer})
+
+    with pytest.raises(RecipientRefused) as refusal:
+        mailer_for(inbox.port, trusting).send(message)
+
+    assert "alice@example.com" in str(refusal.value)
+    assert answer in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer", "transient"),
+    [
+        ("MAIL", "550 5.7.1 not your address", False),
+        ("MAIL", "451 4.3.0 try again", True),
+        ("RCPT", "421 4.3.2 shutting down", True),
+        ("DATA", "454 Throttling failure: Maximum sending rate exceeded", True),
+    ],
+)
+def test_refusal_of_every_mail_is_a_fault_of_the_service(
+    *,
+    verb: str,
+    answer: str,
+    transient: bool,
+    start_smtp: StartSmtp,
+    trusting: ssl.SSLContext,
+    message: Message,
+) -> None:
+    inbox = start_smtp("ssl", {verb: answer})
+
+    with pytest.raises(MailServiceError) as failure:
+        mailer_for(inbox.port, trusting).send(message)
+
+    assert failure.value.transient is transient
+    assert answer in str(failure.value)
+
+
+def test_bad_farewell_does_not_make_an_accepted_mail_look_refused(
+    start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    """Else the new key would be rolled back after its user has been sent it."""
+    inbox = start_smtp("ssl", {"QUIT": "500 what?"})
+
+    mailer_for(inbox.port, trusting).send(message)
+
+    assert len(inbox.mails) == 1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_wrong_password_is_a_lasting_fault(
+    protocol: SmtpProtocol, start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    inbox = start_smtp(protocol)
+
+    with pytest.raises(MailServiceError, match="535") as failure:
+        mailer_for(inbox.port, trusting, protocol=protocol, password="wrong").send(message)
+
+    assert not failure.value.transient
+    assert inbox.mails == []
+
+
+def test_server_without_login_is_a_lasting_fault(
+    start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    inbox = start_smtp("ssl", auth_exclude_mechanism=["LOGIN", "PLAIN"])
+
+    with pytest.raises(MailServiceError, match="cannot do what is asked") as failure:
+        mailer_for(inbox.port, trusting).send(message)
+
+    assert not failure.value.transient
+
+
+def test_server_without_starttls_is_told_neither_password_nor_mail(
+    start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    inbox = start_smtp("tls", tls_context=None, require_starttls=False, auth_require_tls=False)
+
+    with pytest.raises(MailServiceError, match="STARTTLS") as failure:
+        mailer_for(inbox.port, trusting, protocol="tls").send(message)
+
+    assert not failure.value.transient
+    assert inbox.mails == []
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_certificate_of_an_unknown_authority_is_not_trusted(
+    protocol: SmtpProtocol, start_smtp: StartSmtp, message: Message
+) -> None:
+    inbox = start_smtp(protocol)
+
+    with pytest.raises(MailServiceError, match="cannot be trusted") as failure:
+        mailer_for(inbox.port, protocol=protocol).send(message)
+
+    assert not failure.value.transient
+    assert inbox.mails == []
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_certificate_of_another_host_is_not_trusted(
+    protocol: SmtpProtocol, start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    inbox = start_smtp(protocol, identity="mail.example.org")
+
+    with pytest.raises(MailServiceError, match="cannot be trusted") as failure:
+        mailer_for(inbox.port, trusting, protocol=protocol).send(message)
+
+    assert not failure.value.transient
+    assert inbox.mails == []
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_silent_server_is_given_up_and_may_be_tried_again(
+    protocol: SmtpProtocol, silent_port: int, message: Message
+) -> None:
+    with pytest.raises(MailServiceError) as failure:
+        mailer_for(silent_port, protocol=protocol, timeout=0.2).send(message)
+
+    assert failure.value.transient
+
+
+def test_absent_server_may_be_tried_again(closed_port: int, message: Message) -> None:
+    with pytest.raises(MailServiceError, match="cannot be reached") as failure:
+        mailer_for(closed_port).send(message)
+
+    assert failure.value.transient
+
+
+def test_refusal_that_quotes_the_mail_does_not_give_the_secret_away(
+    start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    inbox = start_smtp("ssl", {"DATA": f"554 5.7.1 spam: {KEY_LIKE}"})
+
+    with pytest.raises(RecipientRefused, match="spam") as refusal:
+        mailer_for(inbox.port, trusting).send(replace(message, text=KEY_LIKE))
+
+    assert KEY_LIKE not in "".join(traceback.format_exception(refusal.value))
+
+
+def test_password_that_smtp_cannot_carry_is_refused_before_any_key_is_made() -> None:
+    with pytest.raises(ConfigurationError) as fault:
+        mailer_for(465, password="pässword")
+
+    assert "pässword" not in str(fault.value)
+
+
+def test_default_trust_is_the_systems(start_smtp: StartSmtp, authority: trustme.CA, message: Message) -> None:
+    """Without an injected context the system's trust store decides, here through SSL_CERT_FILE."""
+    inbox = start_smtp("ssl")
+
+    with authority.cert_pem.tempfile() as bundle, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", bundle)
+        mailer = mailer_for(inbox.port)
+    mailer.send(message)
+
+    assert len(inbox.mails) == 1
