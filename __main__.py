@@ -1,0 +1,87 @@
+"""The program: configuration in, components, stack outputs out. What is deployed stands in ``components/``."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components import bundle, settings
+from components.account import current_account
+from components.alarms import AlarmTopic, AlarmTopicArgs
+from components.dead_letters import DeadLetters, DeadLettersArgs
+from components.decryption_policy import DecryptionPolicy, DecryptionPolicyArgs
+from components.destructor import Destructor, DestructorArgs
+from components.key_function import Service
+from components.ledger import KeyLedger, KeyLedgerArgs
+from components.mailer import Mailer, MailerArgs
+from components.rotator import Rotator, RotatorArgs
+
+config = settings.load()
+account = current_account()
+
+alarm_topic = AlarmTopic(
+    "alarms",
+    AlarmTopicArgs(
+        topic_name=f"{config.name_prefix}-alarms",
+        account=account,
+        email=config.alarm_email,
+        tags=config.tags,
+    ),
+)
+dead_letters = DeadLetters(
+    "dead-letters",
+    DeadLettersArgs(
+        queue_name=f"{config.name_prefix}-dead-letters",
+        alarm_topic_arn=alarm_topic.topic_arn,
+        tags=config.tags,
+    ),
+)
+ledger = KeyLedger(
+    "ledger",
+    KeyLedgerArgs(
+        table_name=config.name_prefix,
+        kms_key_arn=config.table_kms_key_arn,
+        point_in_time_recovery=config.point_in_time_recovery,
+        tags=config.tags,
+    ),
+)
+mailer = Mailer(
+    "mailer",
+    MailerArgs(
+        name_prefix=config.name_prefix,
+        account=account,
+        mail=config.mail,
+        secrets_kms_key_arn=config.encryption.kms_key_arn,
+        tags=config.tags,
+    ),
+)
+service = Service(
+    settings=config,
+    account=account,
+    code=bundle.lambda_code(bundle.Target.lambda_runtime(config.runtime.architecture)),
+    ledger=ledger,
+    mailer=mailer,
+    dead_letters=dead_letters,
+    alarm_topic_arn=alarm_topic.topic_arn,
+)
+rotator = Rotator("rotator", RotatorArgs(service=service))
+destructor = Destructor("destructor", DestructorArgs(service=service))
+
+pulumi.export("tableName", ledger.table_name)
+pulumi.export("rotatorFunctionName", rotator.function_name)
+pulumi.export("destructorFunctionName", destructor.function_name)
+pulumi.export("schedule", rotator.schedule)
+pulumi.export("deadLetterQueueUrl", dead_letters.queue_url)
+pulumi.export("alarmTopicArn", alarm_topic.topic_arn)
+if mailer.secret_parameter_arn is not None:
+    pulumi.export("mailerSecretParameterArn", mailer.secret_parameter_arn)
+if config.encryption.encrypt_key_pair:
+    decryption_policy = DecryptionPolicy(
+        "decryption",
+        DecryptionPolicyArgs(
+            policy_name=f"{config.name_prefix}-decryption",
+            account=account,
+            secrets_kms_key_arn=config.encryption.kms_key_arn,
+            tags=config.tags,
+        ),
+    )
+    pulumi.export("decryptPolicyArn", decryption_policy.policy_arn)

@@ -1,0 +1,45 @@
+"""The policy under which users decrypt their own mails. Who gets it is for administrators to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policies
+from components.account import Account
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecryptionPolicyArgs:
+    """``secrets_kms_key_arn`` is the customer key of the encryption keys; None: SSM's own key, open to all readers."""
+
+    policy_name: str
+    account: pulumi.Output[Account]
+    secrets_kms_key_arn: str | None
+    tags: Mapping[str, str]
+
+
+class DecryptionPolicy(pulumi.ComponentResource):
+    """A managed policy under which a user reads the one encryption key that is theirs."""
+
+    policy_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: DecryptionPolicyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("iam-key-rotator:index:DecryptionPolicy", name, None, opts)
+        policy = aws.iam.Policy(
+            f"{name}-policy",
+            name=args.policy_name,
+            description="Read the encryption key of one's own mails about access keys",
+            policy=args.account.apply(
+                lambda account: policies.document(
+                    policies.decryption(account, secrets_kms_key_arn=args.secrets_kms_key_arn),
+                ),
+            ),
+            tags=args.tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.policy_arn = policy.arn
+        self.register_outputs({"policy_arn": self.policy_arn})

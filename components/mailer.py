@@ -1,0 +1,105 @@
+"""What the chosen mailer needs of the cloud: a place for its secret, and what the functions must know and may do.
+
+How mails are written and sent is the functions' business. A secret goes from the stack's configuration into SSM and
+nowhere else: the functions learn the name of the parameter, and read it themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policies
+from components.account import Account
+from components.settings import Mail, Mailgun, Smtp
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailerArgs:
+    """``secrets_kms_key_arn`` is a customer key for the mailer's secret; None: SSM's own key."""
+
+    name_prefix: str
+    account: pulumi.Output[Account]
+    mail: Mail
+    secrets_kms_key_arn: str | None
+    tags: Mapping[str, str]
+
+
+class Mailer(pulumi.ComponentResource):
+    """The mailer's secret, if it has one, and the environment and policy statements that every sender needs."""
+
+    environment: Mapping[str, pulumi.Input[str]]
+    statements: pulumi.Output[list[policies.Statement]]
+    secret_parameter_arn: pulumi.Output[str] | None
+
+    def __init__(self, name: str, args: MailerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("iam-key-rotator:index:Mailer", name, None, opts)
+        self.environment = {
+            "MAIL_FROM": args.mail.sender,
+            **({"ALLOWED_EMAIL_DOMAINS": ",".join(args.mail.allowed_domains)} if args.mail.allowed_domains else {}),
+            **_route(args.mail.via),
+        }
+        if args.mail.via is None:
+            self.secret_parameter_arn = None
+            self.statements = args.account.apply(
+                lambda account: policies.mail_through_ses(account, args.mail.sender_address),
+            )
+        else:
+            secret = _secret_of(args.mail.via)
+            parameter = aws.ssm.Parameter(
+                f"{name}-secret",
+                # Outside the paths of the users' encryption keys, which other principals may write or read.
+                name=f"/{args.name_prefix}/mailer/{secret.name}",
+                description="What mails about access keys are sent with",
+                type="SecureString",
+                key_id=args.secrets_kms_key_arn,
+                value=secret.value,
+                tags=args.tags,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            self.environment = {**self.environment, secret.variable: parameter.name}
+            self.secret_parameter_arn = parameter.arn
+            self.statements = pulumi.Output.all(account=args.account, arn=parameter.arn).apply(
+                lambda known: policies.mailer_secret(
+                    known["account"],
+                    parameter_arn=known["arn"],
+                    kms_key_arn=args.secrets_kms_key_arn,
+                ),
+            )
+        self.register_outputs({"secret_parameter_arn": self.secret_parameter_arn})
+
+
+def _route(via: Smtp | Mailgun | None) -> Mapping[str, str]:
+    match via:
+        case None:
+            return {"MAIL_CLIENT": "ses"}
+        case Smtp():
+            return {
+                "MAIL_CLIENT": "smtp",
+                "SMTP_SERVER": via.server,
+                "SMTP_PORT": str(via.port),
+                "SMTP_PROTOCOL": via.protocol,
+                "SMTP_USERNAME": via.username,
+            }
+        case Mailgun():
+            return {"MAIL_CLIENT": "mailgun", "MAILGUN_API_URL": via.api_url}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Secret:
+    """A mailer's secret, and the environment variable that tells the functions where it lies."""
+
+    name: str
+    variable: str
+    value: pulumi.Output[str]
+
+
+def _secret_of(via: Smtp | Mailgun) -> _Secret:
+    match via:
+        case Smtp():
+            return _Secret(name="smtp-password", variable="SMTP_PASSWORD_PARAMETER", value=via.password)
+        case Mailgun():
+            return _Secret(name="mailgun-api-key", variable="MAILGUN_API_KEY_NAME", value=via.api_key)

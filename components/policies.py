@@ -1,0 +1,241 @@
+"""The IAM policy documents, as pure functions: what each role may do, to what, and on which condition.
+
+Every statement has a Sid that says why it is there. No role gets a policy that AWS manages: those allow more than is
+needed. What can be scoped to a resource is; the few actions that nobody can scope stand in statements of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from components.account import Account
+
+Statement = dict[str, Any]
+
+# True for users that carry the tag, in any spelling: IAM's tag keys are not case-sensitive. Without this condition the
+# right to create access keys would be the right to become any user.
+TAGGED_USERS_ONLY = {"Null": {"aws:ResourceTag/IKR:EMAIL": "false"}}
+
+
+def document(statements: Iterable[Statement]) -> str:
+    """Write a policy document as the JSON that IAM takes."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def lambda_trust() -> str:
+    """Let Lambda, and nobody else, assume a function's role."""
+    return document(
+        [
+            {
+                "Sid": "Lambda",
+                "Effect": "Allow",
+                "Principal": {"Service": "lambda.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            },
+        ],
+    )
+
+
+def every_function(
+    account: Account,
+    *,
+    log_group_arn: str,
+    dead_letters_arn: str,
+    table_kms_key_arn: str | None,
+    traced: bool,
+) -> list[Statement]:
+    """What any of the functions needs to run at all: its own log group, and a place for what it could not do."""
+    statements = [
+        _allow("OwnLog", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
+        # Lambda sends what failed with the function's own rights, so both functions need this one.
+        _allow("ParkFailures", ["sqs:SendMessage"], dead_letters_arn),
+        _allow("AccountAliasForMails", ["iam:ListAccountAliases"], "*"),
+    ]
+    if table_kms_key_arn:
+        statements.append(
+            _allow(
+                "LedgerKey",
+                ["kms:Decrypt", "kms:GenerateDataKey"],
+                table_kms_key_arn,
+                {"StringEquals": {"kms:ViaService": account.via("dynamodb")}},
+            ),
+        )
+    if traced:
+        statements.append(_allow("Traces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"))
+    return statements
+
+
+def rotator(
+    account: Account,
+    *,
+    table_arn: str,
+    encrypted: bool,
+    secrets_kms_key_arn: str | None,
+) -> list[Statement]:
+    """What the rotator does: find users, make keys, and roll back; it never reads the encryption keys it stores."""
+    statements = [
+        _allow("Census", ["iam:GetAccountAuthorizationDetails"], "*"),
+        _allow(
+            "KeysOfTaggedUsers",
+            ["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"],
+            account.iam_arn("user/*"),
+            TAGGED_USERS_ONLY,
+        ),
+        _allow("Ledger", ["dynamodb:Scan", *_LEDGER_ITEM_ACTIONS], table_arn),
+    ]
+    if encrypted:
+        statements.append(
+            _allow("EncryptionKeys", ["ssm:DeleteParameter", "ssm:PutParameter"], _encryption_keys(account)),
+        )
+    if encrypted and secrets_kms_key_arn:
+        statements.append(
+            _allow(
+                "SealEncryptionKeys",
+                ["kms:Encrypt", "kms:GenerateDataKey"],
+                secrets_kms_key_arn,
+                {"StringEquals": {"kms:ViaService": account.via("ssm")}},
+            ),
+        )
+    return statements
+
+
+def destructor(account: Account, *, table_arn: str, stream_arn: str) -> list[Statement]:
+    """What the destructor does: read the ledger's stream and delete old keys; it can create none."""
+    return [
+        _allow(
+            "LedgerStream",
+            ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+            stream_arn,
+        ),
+        _allow("FindLedgerStream", ["dynamodb:ListStreams"], "*"),
+        _allow("Ledger", _LEDGER_ITEM_ACTIONS, table_arn),
+        # Unconditional, for it must see that a user's tag is gone.
+        _allow("TagsOfUsers", ["iam:ListUserTags"], account.iam_arn("user/*")),
+        _allow(
+            "KeysOfTaggedUsers",
+            ["iam:DeleteAccessKey", "iam:ListAccessKeys"],
+            account.iam_arn("user/*"),
+            TAGGED_USERS_ONLY,
+        ),
+        _allow("VersionsOfEncryptionKeys", ["ssm:DescribeParameters"], "*"),
+        # Whatever the stack's mode is now: a rotation may date from a time when keys were still encrypted.
+        _allow("EncryptionKeys", ["ssm:DeleteParameter"], _encryption_keys(account)),
+    ]
+
+
+def mail_through_ses(account: Account, sender: str) -> list[Statement]:
+    """Send mail, from one address alone.
+
+    The resources are all of the account's identities, for SES may ask for the right to the recipient's as well where
+    that is verified in the same account; and the configuration sets, for an identity may have one by default.
+    """
+    return [
+        _allow(
+            "MailFromOneAddress",
+            ["ses:SendEmail"],
+            [account.arn("ses", "identity/*"), account.arn("ses", "configuration-set/*")],
+            {"StringEquals": {"ses:FromAddress": sender}},
+        ),
+    ]
+
+
+def mailer_secret(account: Account, *, parameter_arn: str, kms_key_arn: str | None) -> list[Statement]:
+    """Read the mailer's own secret, and nothing else that the same key may protect."""
+    statements = [_allow("MailerSecret", ["ssm:GetParameter"], parameter_arn)]
+    if kms_key_arn:
+        statements.append(
+            _allow(
+                "OpenMailerSecret",
+                ["kms:Decrypt"],
+                kms_key_arn,
+                {
+                    "StringEquals": {
+                        "kms:ViaService": account.via("ssm"),
+                        "kms:EncryptionContext:PARAMETER_ARN": parameter_arn,
+                    },
+                },
+            ),
+        )
+    return statements
+
+
+def decryption(account: Account, *, secrets_kms_key_arn: str | None) -> list[Statement]:
+    """Let a user read the encryption key of their own mails, and nobody else's.
+
+    ``${aws:username}`` and ``${aws:userid}`` are filled in by IAM, for the user who asks.
+    """
+    own = [
+        account.arn("ssm", "parameter/ikr/secret/iam/${aws:username}"),
+        account.arn("ssm", "parameter/ikr/secret/iam-id/${aws:userid}"),
+    ]
+    statements = [_allow("OwnEncryptionKey", ["ssm:GetParameter"], own)]
+    if secrets_kms_key_arn:
+        statements.append(
+            _allow(
+                "OpenOwnEncryptionKey",
+                ["kms:Decrypt"],
+                secrets_kms_key_arn,
+                {
+                    "StringEquals": {
+                        "kms:ViaService": account.via("ssm"),
+                        "kms:EncryptionContext:PARAMETER_ARN": own,
+                    },
+                },
+            ),
+        )
+    return statements
+
+
+def queue_takes_undelivered_events(*, queue_arn: str, rule_arn: str) -> str:
+    """Let one EventBridge rule, and no other, park the events that it could not deliver."""
+    return document(
+        [
+            {
+                "Sid": "UndeliveredEvents",
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": queue_arn,
+                "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}},
+            },
+        ],
+    )
+
+
+def topic_takes_alarms(account: Account, *, topic_arn: str) -> str:
+    """Let CloudWatch publish to the topic, for alarms of this account alone."""
+    return document(
+        [
+            {
+                "Sid": "AlarmsOfThisAccount",
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Action": "sns:Publish",
+                "Resource": topic_arn,
+                "Condition": {"StringEquals": {"aws:SourceAccount": account.id}},
+            },
+        ],
+    )
+
+
+# A transaction needs the rights of the writes that it consists of.
+_LEDGER_ITEM_ACTIONS = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+
+
+def _encryption_keys(account: Account) -> list[str]:
+    return [
+        account.arn("ssm", "parameter/ikr/secret/iam/*"),
+        account.arn("ssm", "parameter/ikr/secret/iam-id/*"),
+    ]
+
+
+def _allow(
+    sid: str,
+    actions: list[str],
+    resources: str | list[str],
+    condition: dict[str, Any] | None = None,
+) -> Statement:
+    statement: Statement = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+    return statement | {"Condition": condition} if condition else statement

@@ -1,0 +1,147 @@
+"""The rotator: the function that replaces keys, the schedule that starts it, and the alarm for when it falls silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policies
+from components.alarms import AlarmArgs, alarm
+from components.key_function import KeyFunction, KeyFunctionArgs, Service
+
+_HOUR = timedelta(hours=1)
+# CloudWatch looks back seven days at most: Period times EvaluationPeriods in the reference of PutMetricAlarm.
+_LONGEST_WATCH = timedelta(days=7)
+_EVENT_AGE_SECONDS = 60 * 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotatorArgs:
+    """What the rotator stands on; its schedule is part of the settings."""
+
+    service: Service
+
+
+class Rotator(pulumi.ComponentResource):
+    """A function on a schedule that finds keys grown too old, and gives their users new ones."""
+
+    function_name: pulumi.Output[str]
+    schedule: pulumi.Output[str]
+
+    def __init__(self, name: str, args: RotatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("iam-key-rotator:index:Rotator", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        service, settings = args.service, args.service.settings
+        function = KeyFunction(
+            name,
+            KeyFunctionArgs(
+                service=service,
+                role_name="rotator",
+                description="Replaces the access keys of IAM users before they grow old",
+                timeout_seconds=settings.rotator_timeout,
+                statements=pulumi.Output.all(account=service.account, table_arn=service.ledger.table_arn).apply(
+                    lambda known: policies.rotator(
+                        known["account"],
+                        table_arn=known["table_arn"],
+                        encrypted=settings.encryption.encrypt_key_pair,
+                        secrets_kms_key_arn=settings.encryption.kms_key_arn,
+                    ),
+                ),
+                failures={
+                    "RotationsFailed": "Keys that are due could not be replaced; the rotator's log names the users.",
+                    "UsersMisconfigured": "Users have IKR tags that cannot be used, and keep their old keys until the "
+                    "tags are mended; the rotator's log names them.",
+                },
+                environment={},
+            ),
+            child,
+        )
+        # The schedule is the retry. Lambda's own retries, minutes apart, would make and unmake keys for nothing while,
+        # say, the mail service is down.
+        aws.lambda_.FunctionEventInvokeConfig(
+            f"{name}-invocations",
+            function_name=function.function_name,
+            maximum_retry_attempts=0,
+            maximum_event_age_in_seconds=_EVENT_AGE_SECONDS,
+            destination_config=aws.lambda_.FunctionEventInvokeConfigDestinationConfigArgs(
+                on_failure=aws.lambda_.FunctionEventInvokeConfigDestinationConfigOnFailureArgs(
+                    destination=service.dead_letters.queue_arn,
+                ),
+            ),
+            opts=child,
+        )
+        rule = aws.cloudwatch.EventRule(
+            f"{name}-schedule",
+            name=f"{settings.name_prefix}-schedule",
+            description="Starts the rotator",
+            schedule_expression=settings.schedule.expression,
+            tags=settings.tags,
+            opts=child,
+        )
+        aws.lambda_.Permission(
+            f"{name}-permission",
+            function=function.function_name,
+            action="lambda:InvokeFunction",
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=child,
+        )
+        undelivered = aws.sqs.QueuePolicy(
+            f"{name}-undelivered",
+            queue_url=service.dead_letters.queue_url,
+            policy=pulumi.Output.all(queue_arn=service.dead_letters.queue_arn, rule_arn=rule.arn).apply(
+                lambda known: policies.queue_takes_undelivered_events(**known),
+            ),
+            opts=child,
+        )
+        aws.cloudwatch.EventTarget(
+            f"{name}-target",
+            rule=rule.name,
+            arn=function.function_arn,
+            dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=service.dead_letters.queue_arn),
+            retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
+                maximum_event_age_in_seconds=_EVENT_AGE_SECONDS,
+                maximum_retry_attempts=10,
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[undelivered]),
+        )
+        self._watch_for_silence(name, args, function.function_name)
+        self.function_name = function.function_name
+        self.schedule = rule.schedule_expression.apply(lambda expression: expression or "")
+        self.register_outputs({"function_name": self.function_name, "schedule": self.schedule})
+
+    def _watch_for_silence(self, name: str, args: RotatorArgs, function_name: pulumi.Output[str]) -> None:
+        """Ring when the rotator has not run for two periods of its schedule."""
+        service, settings = args.service, args.service.settings
+        gap = settings.schedule.longest_gap
+        if gap is None or 2 * gap > _LONGEST_WATCH:
+            pulumi.warn(
+                f"No alarm will tell if the rotator stops running: CloudWatch looks back seven days at most, and two "
+                f"periods of {settings.schedule.expression} may be longer. A schedule that runs at least every three "
+                "days has the alarm; the rotator leaves keys alone that are not due.",
+            )
+            return
+        # Short periods allow CloudWatch only one day, long ones all seven: hours, unless the schedule is denser.
+        period = min(gap, _HOUR)
+        alarm(
+            f"{name}-silent",
+            AlarmArgs(
+                alarm_name=f"{settings.name_prefix}-rotator-silent",
+                description="The rotator has not run for two periods of its schedule, so keys grow old unseen. Rings "
+                "after the first deployment too, until the first run.",
+                namespace="AWS/Lambda",
+                metric="Invocations",
+                dimensions={"FunctionName": function_name},
+                comparison="LessThanThreshold",
+                threshold=1,
+                period_seconds=int(period.total_seconds()),
+                periods=-(-2 * gap // period),
+                silence_is_trouble=True,
+                topic_arn=service.alarm_topic_arn,
+                tags=settings.tags,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
