@@ -111,6 +111,9 @@ def test_a_dry_run_shows_the_changes_and_makes_none(
         Tags=[{"Key": "ikr:email", "Value": "old@example.com"}, {"Key": "IKR:ROTATE_AFTER_DAYS", "Value": "30"}],
     )
     before = tags_of(iam, "alice")
+    file.write_text(
+        json.dumps({"alice": {"IKR:Email": "alice@example.com", "IKR:ROTATE_AFTER_DAYS": "30"}, "bob": BOB})
+    )
 
     code = tag_iam_users.main(["--dry-run", str(file)])
 
