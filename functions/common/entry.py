@@ -41,7 +41,9 @@ class Entry:
         status: where the key stands.
         created_at: when IAM made the key.
         email: where the mail about the successor went.
-        started_at: when the rotation began; it is also what tells this attempt from any other.
+        attempt: what tells this attempt at a rotation from any other; only who knows it may move the entry on.
+        started_at: when the rotation began; its successor was made no earlier.
+        claimed_at: when the run that works on it took it up: from then on it has its lease.
         delete_on: when the key is to go. DynamoDB's TTL attribute.
         new_key_id: the successor.
         sealed_block: the successor's pair, encrypted: what a recovery mails again.
@@ -57,7 +59,9 @@ class Entry:
     status: Status
     created_at: datetime
     email: str | None = None
+    attempt: str | None = None
     started_at: datetime | None = None
+    claimed_at: datetime | None = None
     delete_on: datetime | None = None
     new_key_id: str | None = None
     sealed_block: str | None = field(default=None, repr=False)
@@ -71,18 +75,18 @@ class Entry:
 # The table's own names, where they differ from the fields'.
 _ATTRIBUTES = {"key_id": "ak", "new_key_id": "new_ak", "parameter": "secret_parameter"}
 _REQUIRED = {
-    Status.ROTATING: ("started_at",),
-    Status.DELIVERING: ("started_at", "new_key_id"),
+    Status.ROTATING: ("attempt", "started_at", "claimed_at"),
+    Status.DELIVERING: ("attempt", "started_at", "claimed_at", "new_key_id"),
     Status.EXPIRING: ("delete_on",),
     Status.INACTIVE: ("delete_on",),
 }
-_TIMES = frozenset({"created_at", "started_at", "delete_on", "replaces_until"})
+_TIMES = frozenset({"created_at", "started_at", "claimed_at", "delete_on", "replaces_until"})
 
 
 def to_item(entry: Entry) -> dict[str, AttributeValueTypeDef]:
     """Write an entry as a DynamoDB item; fields without a value are left out."""
     values = ((field.name, getattr(entry, field.name)) for field in fields(entry))
-    return {_ATTRIBUTES.get(name, name): to_attribute(value) for name, value in values if value is not None}
+    return {_ATTRIBUTES.get(name, name): to_attribute(value) for name, value in values if value}
 
 
 def to_attribute(value: str | int | datetime) -> AttributeValueTypeDef:

@@ -16,6 +16,10 @@ KeyRotatorError
 └── RunFailed                a run is over and some of its users failed
 """
 
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+
 
 class KeyRotatorError(Exception):
     """Base of all errors of this program. Messages never hold key material."""
@@ -81,3 +85,16 @@ class MailServiceError(MailError):
 
 class RunFailed(KeyRotatorError):
     """Raised at the end of a run, after everyone has been served who could be; the message names each failure."""
+
+
+def reason(fault: Exception) -> str:
+    """Tell a fault in words that are safe to log.
+
+    This program's own messages are; those of libraries may quote what they were given, so of them only the kind of the
+    fault is told, and of AWS's the operation and the error code.
+    """
+    if isinstance(fault, KeyRotatorError):
+        return str(fault)
+    if isinstance(fault, ClientError):
+        return f"{fault.operation_name}: {fault.response['Error'].get('Code', 'unknown')}"
+    return type(fault).__name__

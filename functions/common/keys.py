@@ -1,4 +1,4 @@
-"""Access keys of IAM users: the adapter to IAM's key calls."""
+"""Access keys of IAM users: the adapters to IAM's key calls."""
 
 from __future__ import annotations
 
@@ -40,18 +40,10 @@ class KeyPair:
 
 
 class AccessKeys:
-    """IAM's access keys.
+    """The keys that exist. Its client retries."""
 
-    Args:
-        iam: a client that retries.
-        iam_once: a client that sends every request at most once, for CreateAccessKey.
-        pause: how to wait, in seconds, before a throttled creation is tried again.
-    """
-
-    def __init__(self, iam: IAMClient, iam_once: IAMClient, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, iam: IAMClient) -> None:
         self._iam = iam
-        self._iam_once = iam_once
-        self._pause = pause
 
     def of(self, user: str) -> list[AccessKey] | None:
         """List a user's keys, oldest first; None if there is no such user.
@@ -69,31 +61,6 @@ class AccessKeys:
             for key in page["AccessKeyMetadata"]
         ]
         return sorted(keys, key=lambda key: (key.created_at, key.id))
-
-    def create(self, user: str) -> KeyPair:
-        """Make a key pair, sending CreateAccessKey again only after an answer that says that nothing was made.
-
-        Raises:
-            KeyLimitExceeded: the user has two keys.
-            KeyCreationUnanswered: no answer came, so a key may have been made.
-            ClientError: IAM refused for another reason; no key was made.
-        """
-        for attempt in range(1, _CREATE_ATTEMPTS + 1):
-            try:
-                made = self._iam_once.create_access_key(UserName=user)["AccessKey"]
-            except self._iam_once.exceptions.LimitExceededException as exc:
-                raise KeyLimitExceeded(f"{user} has two access keys already") from exc
-            except ClientError as exc:
-                if exc.response["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_FAULT:
-                    raise KeyCreationUnanswered(f"IAM failed while it made a key for {user}") from exc
-                if exc.response["Error"]["Code"] not in _THROTTLED or attempt == _CREATE_ATTEMPTS:
-                    raise
-                self._pause(random.uniform(0.5, 1.0) * 2**attempt)  # noqa: S311 (jitter, no secret)
-            except BotoCoreError as exc:
-                raise KeyCreationUnanswered(f"no answer came to CreateAccessKey for {user}") from exc
-            else:
-                return KeyPair(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created_at=made["CreateDate"])
-        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def delete(self, user: str, key_id: str) -> bool:
         """Delete a key. Returns whether it was there; one that is gone already, or whose user is, counts as done.
@@ -114,3 +81,42 @@ class AccessKeys:
             ClientError: IAM refused.
         """
         return "LastUsedDate" in self._iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
+
+
+class KeyMaker:
+    """Makes keys.
+
+    Args:
+        iam_once: a client that sends every request at most once: CreateAccessKey has no idempotency token, and a
+            request sent again after its answer was lost would leave a key behind that nobody holds.
+        pause: how to wait, in seconds, before a throttled creation is tried again.
+    """
+
+    def __init__(self, iam_once: IAMClient, pause: Callable[[float], None] = time.sleep) -> None:
+        self._iam = iam_once
+        self._pause = pause
+
+    def create(self, user: str) -> KeyPair:
+        """Make a key pair, sending CreateAccessKey again only after an answer that says that nothing was made.
+
+        Raises:
+            KeyLimitExceeded: the user has two keys.
+            KeyCreationUnanswered: no answer came, so a key may have been made.
+            ClientError: IAM refused for another reason; no key was made.
+        """
+        for attempt in range(1, _CREATE_ATTEMPTS + 1):
+            try:
+                made = self._iam.create_access_key(UserName=user)["AccessKey"]
+            except self._iam.exceptions.LimitExceededException as exc:
+                raise KeyLimitExceeded(f"{user} has two access keys already") from exc
+            except ClientError as exc:
+                if exc.response["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_FAULT:
+                    raise KeyCreationUnanswered(f"IAM failed while it made a key for {user}") from exc
+                if exc.response["Error"]["Code"] not in _THROTTLED or attempt == _CREATE_ATTEMPTS:
+                    raise
+                self._pause(random.uniform(0.5, 1.0) * 2**attempt)  # noqa: S311 (jitter, no secret)
+            except BotoCoreError as exc:
+                raise KeyCreationUnanswered(f"no answer came to CreateAccessKey for {user}") from exc
+            else:
+                return KeyPair(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created_at=made["CreateDate"])
+        raise AssertionError("unreachable: the last attempt returns or raises")

@@ -14,6 +14,7 @@ Every move is a conditional write: of two runs that try the same one, one wins a
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,8 +31,8 @@ TRANSACTION_LIMIT = 100
 """Items in one transaction: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 
 _ABSENT = "attribute_not_exists(ak)"
-# `user` and `status` are reserved words of DynamoDB's expressions.
-_STATUS = {"#status": "status"}
+# Names in conditions are written with #, since `status` is a reserved word of DynamoDB's expressions.
+_NAMES = {"#status": "status", "#attempt": "attempt"}
 
 
 class Ledger:
@@ -89,44 +90,61 @@ class Ledger:
                 else:
                     break
 
-    def begin(self, user: str, key_id: str, *, created_at: datetime, started_at: datetime, email: str) -> Entry:
+    def begin(self, user: str, key_id: str, *, created_at: datetime, now: datetime, email: str) -> Entry:
         """Write down that a rotation of this key begins: from here on it can be found and mended."""
         entry = Entry(
             user=user,
             key_id=key_id,
             status=Status.ROTATING,
             created_at=created_at,
-            started_at=started_at.replace(microsecond=0),
             email=email,
+            attempt=uuid.uuid4().hex,
+            started_at=now.replace(microsecond=0),
+            claimed_at=now.replace(microsecond=0),
         )
         self._update(
-            entry.user,
-            entry.key_id,
-            set_={"status": entry.status, "created_at": created_at, "started_at": entry.started_at, "email": email},
-            condition=f"{_ABSENT} OR #status = :current",
+            user,
+            key_id,
+            assign={
+                "status": entry.status,
+                "created_at": created_at,
+                "email": email,
+                "attempt": entry.attempt,
+                "started_at": entry.started_at,
+                "claimed_at": entry.claimed_at,
+            },
+            condition=f"{_ABSENT} OR #status = :current OR #attempt = :set_attempt",
             values={":current": Status.CURRENT},
         )
         return entry
 
+    def claim(self, entry: Entry, now: datetime) -> Entry:
+        """Take over a rotation that was left behind, under a lease of one's own."""
+        claimed = replace(entry, attempt=uuid.uuid4().hex, claimed_at=now.replace(microsecond=0))
+        self._update(
+            entry.user,
+            entry.key_id,
+            assign={"attempt": claimed.attempt, "claimed_at": claimed.claimed_at},
+            condition="#attempt IN (:attempt, :set_attempt) AND #status = :status",
+            values={":attempt": entry.attempt, ":status": entry.status},
+        )
+        return claimed
+
     def deliver(self, entry: Entry, *, new_key_id: str, sealed_block: str | None, parameter: str | None) -> Entry:
         """Write down the successor, and with it what it takes to mail it again."""
         delivering = replace(
-            entry,
-            status=Status.DELIVERING,
-            new_key_id=new_key_id,
-            sealed_block=sealed_block,
-            parameter=parameter,
+            entry, status=Status.DELIVERING, new_key_id=new_key_id, sealed_block=sealed_block, parameter=parameter
         )
         self._update(
             entry.user,
             entry.key_id,
-            set_={
+            assign={
                 "status": delivering.status,
                 "new_ak": new_key_id,
                 "sealed_block": sealed_block,
                 "secret_parameter": parameter,
             },
-            **_unmoved(entry),
+            **_own(entry, Status.ROTATING, Status.DELIVERING),
         )
         return delivering
 
@@ -143,26 +161,29 @@ class Ledger:
         expiring = self._update_request(
             entry.user,
             entry.key_id,
-            set_={"status": Status.EXPIRING, "delete_on": delete_on, "attempts": 0},
-            remove=("started_at", "sealed_block", "replaces", "replaces_until", "last_error"),
-            **_unmoved(entry),
+            assign={"status": Status.EXPIRING, "delete_on": delete_on, "attempts": 0},
+            remove=("started_at", "claimed_at", "sealed_block", "replaces", "replaces_until", "last_error"),
+            **_own(entry, Status.DELIVERING, Status.EXPIRING),
         )
         try:
             self._dynamodb.transact_write_items(
                 TransactItems=[{"Update": expiring}, {"Put": {"TableName": self._table, "Item": to_item(successor)}}]
             )
         except self._dynamodb.exceptions.TransactionCanceledException as exc:
-            raise _conflict(entry.user, entry.key_id) from exc
+            if any(reason["Code"] == "ConditionalCheckFailed" for reason in exc.response["CancellationReasons"]):
+                raise _conflict(entry.user, entry.key_id) from exc
+            raise
 
-    def withdraw(self, entry: Entry) -> None:
+    def withdraw(self, entry: Entry) -> Entry:
         """Take a rotation back: the old key is simply current again."""
         self._update(
             entry.user,
             entry.key_id,
-            set_={"status": Status.CURRENT},
-            remove=("started_at", "new_ak", "sealed_block", "secret_parameter"),
-            **_unmoved(entry),
+            assign={"status": Status.CURRENT},
+            remove=("started_at", "claimed_at", "new_ak", "sealed_block", "secret_parameter"),
+            **_own(entry, Status.ROTATING, Status.DELIVERING, Status.CURRENT),
         )
+        return Entry(user=entry.user, key_id=entry.key_id, status=Status.CURRENT, created_at=entry.created_at)
 
     def collect(self, entry: Entry) -> None:
         """Remove an entry whose time has passed, as TTL would: the stream hands it to the destructor."""
@@ -174,7 +195,7 @@ class Ledger:
         self._update(
             entry.user,
             entry.key_id,
-            set_={"status": expiring.status, "delete_on": expiring.delete_on},
+            assign={"status": expiring.status, "delete_on": expiring.delete_on},
             condition="#status = :failed",
             values={":failed": Status.FAILED},
         )
@@ -219,12 +240,12 @@ class Ledger:
         key_id: str,
         *,
         condition: str,
-        values: Mapping[str, str | datetime],
-        set_: Mapping[str, str | int | datetime | None] | None = None,
+        values: Mapping[str, str | datetime | None],
+        assign: Mapping[str, str | int | datetime | None] | None = None,
         remove: Sequence[str] = (),
     ) -> UpdateTypeDef:
         """Build the request of a conditional update; attributes to set that have no value are left out."""
-        assigned = {name: value for name, value in (set_ or {}).items() if value is not None}
+        assigned = {name: value for name, value in (assign or {}).items() if value is not None}
         names = {f"#{name}": name for name in (*assigned, *remove)}
         sets = ", ".join(f"#{name} = :set_{name}" for name in assigned)
         removes = ", ".join(f"#{name}" for name in remove)
@@ -236,9 +257,10 @@ class Ledger:
             "Key": _key(user, key_id),
             "UpdateExpression": expression,
             "ConditionExpression": condition,
-            "ExpressionAttributeNames": names | (_STATUS if "#status" in condition else {}),
+            "ExpressionAttributeNames": names
+            | {name: attribute for name, attribute in _NAMES.items() if name in condition},
             "ExpressionAttributeValues": {f":set_{name}": to_attribute(value) for name, value in assigned.items()}
-            | {name: to_attribute(value) for name, value in values.items()},
+            | {name: to_attribute(value) for name, value in values.items() if value is not None},
         }
 
     def _delete(self, entry: Entry, condition: str, values: Mapping[str, datetime | None]) -> None:
@@ -247,7 +269,7 @@ class Ledger:
                 TableName=self._table,
                 Key=_key(entry.user, entry.key_id),
                 ConditionExpression=condition,
-                ExpressionAttributeNames=_STATUS,
+                ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={
                     name: to_attribute(value)
                     for name, value in {":status": entry.status, **values}.items()
@@ -262,11 +284,16 @@ def _key(user: str, key_id: str) -> dict[str, AttributeValueTypeDef]:
     return {"user": {"S": user}, "ak": {"S": key_id}}
 
 
-def _unmoved(entry: Entry) -> dict[str, Any]:
-    """Build the condition that an entry is as it was read: the same step of the same attempt."""
+def _own(entry: Entry, *statuses: Status) -> dict[str, Any]:
+    """Build the condition that an entry is still this attempt's, in one of these states.
+
+    The state that the write leads to is among them: botocore sends a write again whose answer was lost, and one that
+    has taken effect must not look like a lost race.
+    """
+    values = {f":status_{number}": status for number, status in enumerate(statuses)}
     return {
-        "condition": "#status = :status AND started_at = :started_at",
-        "values": {":status": entry.status, ":started_at": entry.started_at},
+        "condition": f"#attempt = :attempt AND #status IN ({', '.join(values)})",
+        "values": {":attempt": entry.attempt, **values},
     }
 
 

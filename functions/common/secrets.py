@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.common.errors import SealingError
+from functions.common.errors import SealingError, reason
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -79,7 +79,7 @@ class SecretStore:
         try:
             self._ssm.put_parameter(**request)
         except (BotoCoreError, ClientError) as exc:
-            raise SealingError(f"the encryption key could not be stored as {parameter}: {exc}") from exc
+            raise SealingError(f"the encryption key could not be stored as {parameter}: {reason(exc)}") from exc
         return SealedPair(block=block, parameter=parameter)
 
     def remove(self, parameter: str) -> None:

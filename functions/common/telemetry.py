@@ -23,7 +23,7 @@ NAMESPACE = "iam-key-rotator"
 
 @functools.cache
 def _logger() -> Logger:
-    return Logger(utc=True)
+    return Logger(utc=True, location=None)
 
 
 @functools.cache

@@ -79,7 +79,20 @@ def is_due(created_at: datetime, rotate_after_days: int, now: datetime) -> bool:
 
 def is_abandoned(entry: Entry, now: datetime) -> bool:
     """Tell whether the run that had begun this rotation must be dead by now."""
-    return entry.status in UNDER_WAY and entry.started_at is not None and now > entry.started_at + LEASE + CLOCK_SKEW
+    return entry.status in UNDER_WAY and entry.claimed_at is not None and now > entry.claimed_at + LEASE + CLOCK_SKEW
+
+
+def lost_successor(entry: Entry, keys: Sequence[AccessKey]) -> AccessKey | None:
+    """Find the key that an interrupted rotation may have made and never written down.
+
+    It is the one other key that was made while that rotation held its lease. A key from before or after is somebody
+    else's; and where two keys fit, neither can be told to be ours.
+    """
+    if entry.started_at is None:
+        return None
+    earliest, latest = entry.started_at - CLOCK_SKEW, entry.started_at + LEASE + CLOCK_SKEW
+    fitting = [key for key in keys if key.id != entry.key_id and earliest <= key.created_at <= latest]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def needs_listing(entries: Sequence[Entry], rotate_after_days: int, now: datetime) -> bool:

@@ -1,0 +1,88 @@
+"""Goes on with a rotation whose process died, once its lease is over.
+
+What the ledger says tells how far it came; what IAM says tells the rest:
+
+==========  =============================================  ==========================================
+status      IAM                                            then
+==========  =============================================  ==========================================
+rotating    a second key from that time, never used        nobody holds it: delete it, begin anew
+rotating    no such key                                    begin anew
+delivering  the successor is gone                          it was being taken back: finish that
+delivering  the successor has been used                    it has arrived: arm
+delivering  never used, and the sealed block is at hand    mail the same block again, arm
+delivering  never used, and the secret is lost             nobody may hold it: delete it, begin anew
+==========  =============================================  ==========================================
+
+A successor is deleted only while the old key is there and active, so that nobody is left without a key.
+"""
+
+from __future__ import annotations
+
+from functions.common import telemetry
+from functions.common.entry import Entry, Status
+from functions.common.errors import RecipientRefused
+from functions.common.keys import AccessKey
+from functions.common.secrets import SealedPair
+from functions.rotator.census import User
+from functions.rotator.decide import lost_successor
+from functions.rotator.rotate import Tools, arm, clear_away, end_of_grace, mail, take_back
+
+
+def recover(user: User, entry: Entry, tools: Tools) -> bool:
+    """Finish a rotation that was left behind, or take it back.
+
+    Returns:
+        Whether it is finished; if not, the old key is as it was before, and may be rotated anew.
+
+    Raises:
+        LedgerConflict: another run has taken it up.
+        MailError: the mail was not accepted.
+        ClientError, BotoCoreError, KeyRotatorError: something failed; the entry stays, for a later run.
+    """
+    entry = tools.ledger.claim(entry, tools.now())
+    keys = tools.keys.of(user.name) or []
+    telemetry.info("recovering", user=user.name, key=entry.key_id, status=entry.status)
+
+    if entry.status is Status.ROTATING:
+        lost = lost_successor(entry, keys)
+        if lost and not tools.keys.was_used(lost.id):
+            take_back(user, entry, lost.id, tools)
+        else:
+            tools.ledger.withdraw(entry)
+        return False
+
+    successor = _find(keys, entry.new_key_id)
+    if successor is None:
+        clear_away(user, entry, entry.new_key_id or "", tools)
+        return False
+
+    old = _find(keys, entry.key_id)
+    old_key_works = old is not None and old.active
+    if tools.keys.was_used(successor.id):
+        arm(entry, successor.id, successor.created_at, end_of_grace(user, tools), tools)
+        return True
+    if entry.sealed_block and entry.parameter:
+        return _mail_again(user, entry, successor, tools, old_key_works=old_key_works)
+    if old_key_works:
+        take_back(user, entry, successor.id, tools)
+        return False
+    arm(entry, successor.id, successor.created_at, end_of_grace(user, tools), tools)
+    return True
+
+
+def _mail_again(user: User, entry: Entry, successor: AccessKey, tools: Tools, *, old_key_works: bool) -> bool:
+    """Mail the same block once more: at worst the user gets the same mail twice."""
+    delete_on = end_of_grace(user, tools)
+    pair = SealedPair(block=entry.sealed_block or "", parameter=entry.parameter or "")
+    try:
+        mail(user, entry, successor.id, pair, delete_on, tools)
+    except RecipientRefused:
+        if old_key_works:
+            take_back(user, entry, successor.id, tools)
+        raise
+    arm(entry, successor.id, successor.created_at, delete_on, tools)
+    return True
+
+
+def _find(keys: list[AccessKey], key_id: str | None) -> AccessKey | None:
+    return next((key for key in keys if key.id == key_id), None)

@@ -1,0 +1,271 @@
+"""One run of the rotator: read the account, heal, decide, and serve those who are due, the oldest keys first."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.common import account, telemetry
+from functions.common.clients import Clients
+from functions.common.entry import Entry, Status
+from functions.common.environment import Environment
+from functions.common.errors import KeyLimitExceeded, LedgerConflict, MailServiceError, reason
+from functions.common.keys import AccessKey, AccessKeys, KeyMaker
+from functions.common.ledger import Ledger
+from functions.common.secrets import SecretStore
+from functions.common.tags import Defaults
+from functions.mail.sender import connect
+from functions.rotator import census
+from functions.rotator.census import Census, User
+from functions.rotator.decide import LEASE, Action, Decision, Reason, decide, decide_from_ledger, needs_listing
+from functions.rotator.recover import recover
+from functions.rotator.request import Request
+from functions.rotator.rotate import Tools, rotate
+from functions.rotator.summary import Summary
+from functions.rotator.sweep import Chore, Sweeper, chores
+from functions.rotator.workers import work_through
+
+RESERVE = timedelta(seconds=90)
+"""No user is started with less time left than this: it is enough to finish one, or to take it back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One user, what was found, and what is to be done. ``keys`` is None where no listing was needed or possible."""
+
+    user: User
+    keys: Sequence[AccessKey] | None
+    decision: Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """What became of a case: what was done, or why in the end nothing was."""
+
+    rotated: bool = False
+    recovered: bool = False
+    instead: Decision | None = None
+
+
+@dataclass(kw_only=True)
+class Run:
+    """A run, from the census to the summary.
+
+    Attributes:
+        request: what is asked for.
+        now: the clock.
+        time_left: how long the process still has.
+    """
+
+    request: Request
+    environment: Environment
+    clients: Clients
+    now: Callable[[], datetime]
+    time_left: Callable[[], timedelta]
+    summary: Summary = field(default_factory=Summary)
+
+    def __post_init__(self) -> None:
+        self._ledger = Ledger(self.clients.dynamodb, self.environment.table)
+        self._keys = AccessKeys(self.clients.iam)
+        self._mail_is_down = threading.Event()
+
+    def perform(self) -> Summary:
+        """Do the whole run.
+
+        Raises:
+            ClientError, BotoCoreError: the account or the ledger could not be read.
+            ConfigurationError: the mailer cannot be used; no key has been made.
+        """
+        found = self._census()
+        if not self.request.dry_run:
+            self._sweep(found)
+        cases = self._examine(found.users)
+        if self.request.dry_run:
+            for case in cases:
+                self.summary.note(case.user.name, case.decision)
+            return self.summary
+
+        self._serve_all([case for case in cases if case.decision.action in {Action.ROTATE, Action.RECOVER}])
+        self._learn(cases)
+        return self.summary
+
+    def _census(self) -> Census:
+        found = census.take(
+            self.clients.iam,
+            self._ledger,
+            defaults=Defaults(
+                rotate_after_days=self.environment.rotate_after_days,
+                delete_after_days=self.environment.delete_after_days,
+            ),
+            allowed_email_domains=self.environment.allowed_email_domains,
+        )
+        if self.request.users is not None:
+            found = census.restrict(found, self.request.users)
+            served = {user.name for user in found.users} | set(found.misconfigured)
+            for name in set(self.request.users) - served:
+                self.summary.skip(Reason.NOT_TAGGED if name in found.names else Reason.NO_SUCH_USER)
+        self.summary.misconfigured.update(found.misconfigured)
+        for user, fault in found.misconfigured.items():
+            telemetry.warning("user_misconfigured", user=user, reason=fault)
+        for tagged in found.users:
+            for ignored in tagged.policy.warnings:
+                telemetry.warning("tag_ignored", user=tagged.name, reason=ignored)
+        return found
+
+    def _sweep(self, found: Census) -> None:
+        sweeper = Sweeper(keys=self._keys, ledger=self._ledger, now=self.now())
+        users = {user.name: user for user in found.users}
+
+        def sweep(item: tuple[Chore, Entry]) -> bool:
+            chore, entry = item
+            return sweeper.sweep(chore, entry, users.get(entry.user))
+
+        for outcome in work_through(sweep, list(chores(found, sweeper.now)), may_start=self._has_time):
+            chore, entry = outcome.item
+            if outcome.fault:
+                self._fail(entry.user, outcome.fault)
+            elif outcome.result:
+                self.summary.swept += 1
+                self.summary.rearmed += chore is Chore.REARM
+
+    def _examine(self, users: Sequence[User]) -> list[Case]:
+        """Decide for every user, and count those for whom there is nothing to do."""
+        cases = []
+        for outcome in work_through(self._look, users, may_start=self._has_time):
+            if outcome.fault:
+                self._fail(outcome.item.name, outcome.fault)
+            elif outcome.result is None:
+                self.summary.remaining += 1
+            else:
+                cases.append(outcome.result)
+                self.summary.count(outcome.result.decision)
+                self._warn_of_foreign_key(outcome.result)
+        return cases
+
+    def _look(self, user: User) -> Case:
+        limit = user.policy.rotate_after_days
+        if not self.request.force and not needs_listing(user.entries, limit, self.now()):
+            return Case(user=user, keys=None, decision=decide_from_ledger(user.entries))
+        keys = self._keys.of(user.name)
+        if keys is None:
+            return Case(user=user, keys=None, decision=Decision(action=Action.SKIP, reason=Reason.NO_SUCH_USER))
+        decision = decide(keys, user.entries, limit, self.now(), force=self.request.force)
+        return Case(user=user, keys=keys, decision=decision)
+
+    def _serve_all(self, due: list[Case]) -> None:
+        """Serve those who are due. The first one goes alone: should the mail service be down, one key shows it."""
+        if not due:
+            return
+        due.sort(key=_age_order)
+        tools = self._tools(due)
+        for batch in (due[:1], due[1:]):
+            for outcome in work_through(lambda case: self._serve(case, tools), batch, may_start=self._may_start):
+                if outcome.fault:
+                    self._fail(outcome.item.user.name, outcome.fault)
+                elif outcome.result is None:
+                    self.summary.remaining += 1
+                else:
+                    self.summary.rotated += outcome.result.rotated
+                    self.summary.recovered += outcome.result.recovered
+                    if outcome.result.instead:
+                        self.summary.count(outcome.result.instead)
+
+    def _serve(self, case: Case, tools: Tools) -> Served:
+        user, decision, recovered = case.user, case.decision, False
+        try:
+            if decision.entry:
+                recovered = True
+                if recover(user, decision.entry, tools):
+                    return Served(recovered=True)
+                others = [entry for entry in user.entries if entry != decision.entry]
+                keys = tools.keys.of(user.name) or []
+                decision = decide(keys, others, user.policy.rotate_after_days, self.now(), force=self.request.force)
+            if decision.key is None:
+                return Served(recovered=recovered, instead=decision)
+            rotate(user, decision.key, tools)
+        except LedgerConflict:
+            return Served(instead=Decision(action=Action.SKIP, reason=Reason.UNDER_WAY))
+        except KeyLimitExceeded:
+            return Served(recovered=recovered, instead=Decision(action=Action.SKIP, reason=Reason.FOREIGN_KEY))
+        except MailServiceError:
+            self._mail_is_down.set()
+            raise
+        return Served(rotated=True, recovered=recovered)
+
+    def _tools(self, due: Sequence[Case]) -> Tools:
+        """Build what the rotations need, and nothing that they do not."""
+        encrypt = self.environment.encrypt_key_pair
+        left_sealed = any(case.decision.entry and case.decision.entry.parameter for case in due)
+        secrets = (
+            SecretStore(self.clients.ssm, self.environment.secrets_kms_key_arn) if encrypt or left_sealed else None
+        )
+        return Tools(
+            keys=self._keys,
+            maker=KeyMaker(self.clients.iam_once),
+            ledger=self._ledger,
+            secrets=secrets,
+            encrypt=encrypt,
+            mailer=connect(self.environment, self.clients),
+            account=account.look_up(self.environment.account_id, self.clients.iam),
+            region=self.environment.region,
+            now=self.now,
+        )
+
+    def _learn(self, cases: Sequence[Case]) -> None:
+        """Enter keys seen for the first time, and drop entries of keys that are gone: the next run asks less."""
+        listed = [
+            case
+            for case in cases
+            if case.keys is not None and case.decision.action not in {Action.ROTATE, Action.RECOVER}
+        ]
+        new = [
+            Entry(user=case.user.name, key_id=key.id, status=Status.CURRENT, created_at=key.created_at)
+            for case in listed
+            for key in case.keys or ()
+            if key.id not in {entry.key_id for entry in case.user.entries}
+        ]
+        gone = [
+            entry
+            for case in listed
+            for entry in case.user.entries
+            if entry.status is Status.CURRENT
+            and entry.key_id not in {key.id for key in case.keys or ()}
+            and entry.created_at + LEASE < self.now()
+        ]
+        try:
+            self._ledger.learn(new)
+            for entry in gone:
+                self._forget(entry)
+        except (BotoCoreError, ClientError) as fault:
+            telemetry.error("ledger_not_updated", reason=reason(fault))
+
+    def _forget(self, entry: Entry) -> None:
+        try:
+            self._ledger.forget(entry)
+        except LedgerConflict:
+            telemetry.info("entry_moved_by_another_run", user=entry.user, key=entry.key_id)
+
+    def _fail(self, user: str, fault: Exception) -> None:
+        self.summary.failed[user] = reason(fault)
+        telemetry.error("user_failed", user=user, reason=reason(fault), kind=type(fault).__name__)
+
+    def _warn_of_foreign_key(self, case: Case) -> None:
+        if case.decision.reason is Reason.FOREIGN_KEY:
+            keys = [key.id for key in case.keys or ()]
+            telemetry.warning("two_keys_made_by_hand", user=case.user.name, keys=keys)
+
+    def _has_time(self) -> bool:
+        return self.time_left() > RESERVE
+
+    def _may_start(self) -> bool:
+        return self._has_time() and not self._mail_is_down.is_set()
+
+
+def _age_order(case: Case) -> float:
+    """Order leftovers and keys by age, the oldest first."""
+    subject = case.decision.key or case.decision.entry
+    return subject.created_at.timestamp() if subject else 0.0

@@ -1,0 +1,91 @@
+"""What a run has done, for its caller, its metrics and its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from functions.common import telemetry
+from functions.common.errors import RunFailed
+from functions.rotator.decide import Action, Decision, Reason
+
+
+@dataclass(kw_only=True)
+class Summary:
+    """Counts, and for users who need somebody's attention their names with the reason. Never holds key material."""
+
+    rotated: int = 0
+    recovered: int = 0
+    rearmed: int = 0
+    swept: int = 0
+    in_grace: int = 0
+    not_due: int = 0
+    remaining: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    misconfigured: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    decisions: dict[str, dict[str, Any]] | None = None
+
+    def count(self, decision: Decision) -> None:
+        """Count a user for whom nothing is to be done."""
+        match decision.action:
+            case Action.NOT_DUE:
+                self.not_due += 1
+            case Action.IN_GRACE:
+                self.in_grace += 1
+            case Action.SKIP:
+                self.skip(decision.reason or Reason.UNDER_WAY)
+
+    def skip(self, reason: Reason) -> None:
+        """Count a user who is skipped."""
+        self.skipped[reason] += 1
+
+    def note(self, user: str, decision: Decision) -> None:
+        """Write down what a real run would do for a user."""
+        noted = {
+            "action": decision.action,
+            "reason": decision.reason,
+            "key": decision.key.id if decision.key else decision.entry.key_id if decision.entry else None,
+        }
+        self.decisions = self.decisions or {}
+        self.decisions[user] = {name: str(value) for name, value in noted.items() if value is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the summary as the function returns it."""
+        result: dict[str, Any] = {
+            "rotated": self.rotated,
+            "recovered": self.recovered,
+            "rearmed": self.rearmed,
+            "swept": self.swept,
+            "in_grace": self.in_grace,
+            "not_due": self.not_due,
+            "remaining": self.remaining,
+            "skipped": {str(reason): number for reason, number in sorted(self.skipped.items())},
+            "misconfigured": dict(sorted(self.misconfigured.items())),
+            "failed": dict(sorted(self.failed.items())),
+        }
+        if self.decisions is not None:
+            result["decisions"] = dict(sorted(self.decisions.items()))
+        return result
+
+    def publish(self) -> None:
+        """Log the summary, and count it in the metrics."""
+        telemetry.info("summary", **self.to_json())
+        telemetry.count("Rotated", self.rotated)
+        telemetry.count("Recovered", self.recovered)
+        telemetry.count("Rearmed", self.rearmed)
+        telemetry.count("InGrace", self.in_grace)
+        telemetry.count("RotationsFailed", len(self.failed))
+        telemetry.count("UsersMisconfigured", len(self.misconfigured))
+        telemetry.count("Remaining", self.remaining)
+
+    def raise_if_failed(self) -> None:
+        """End the run loudly if anyone could not be served.
+
+        Raises:
+            RunFailed: naming each user with the reason.
+        """
+        if self.failed:
+            reasons = "; ".join(f"{user}: {reason}" for user, reason in sorted(self.failed.items()))
+            raise RunFailed(f"{len(self.failed)} of this run's users could not be served: {reasons}")

@@ -1,0 +1,115 @@
+"""Heals, on every run, what events alone would leave undone.
+
+TTL that is late, stream records that were lost, deletions that were given up, entries of users who are gone: this is
+level-triggered. It looks at what the ledger says now, not at what should have happened. Each chore is safe to repeat,
+and to do at the same time as another run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from functions.common import telemetry
+from functions.common.entry import Entry, Status
+from functions.common.errors import LedgerConflict
+from functions.common.keys import AccessKeys
+from functions.common.ledger import Ledger
+from functions.common.secrets import parameter_name
+from functions.rotator.census import Census, User
+
+LOST_AFTER = timedelta(hours=1)
+"""How long after a deletion fell due its record counts as lost, when nothing of it is left in the ledger."""
+
+
+class Chore(StrEnum):
+    """What there is to do about an entry."""
+
+    COLLECT = "collect"
+    """Its time has passed and TTL has not come: remove it, which hands it to the destructor."""
+    RETRY = "retry"
+    """Its deletion was given up: try once more."""
+    REARM = "rearm"
+    """It succeeds a key whose deletion was due, and of which the ledger holds nothing any more."""
+    FORGET = "forget"
+    """Its user is gone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweeper:
+    """Does the chores."""
+
+    keys: AccessKeys
+    ledger: Ledger
+    now: datetime
+
+    def sweep(self, chore: Chore, entry: Entry, user: User | None) -> bool:
+        """Do one chore; tell whether there was still something to do.
+
+        Raises:
+            ClientError, BotoCoreError: AWS refused; the next run tries again.
+        """
+        try:
+            done = self._do(chore, entry, user)
+        except LedgerConflict:
+            return False
+        if done:
+            telemetry.info("swept", chore=chore, user=entry.user, key=entry.key_id, status=entry.status)
+        return done
+
+    def _do(self, chore: Chore, entry: Entry, user: User | None) -> bool:
+        match chore:
+            case Chore.COLLECT:
+                self.ledger.collect(entry)
+            case Chore.RETRY:
+                self.ledger.collect(self.ledger.retry(entry, self.now))
+            case Chore.REARM if user:
+                return self._rearm(entry, user)
+            case Chore.FORGET:
+                self.ledger.forget(entry)
+        return True
+
+    def _rearm(self, successor: Entry, user: User) -> bool:
+        """Schedule the lost deletion again, if the key is still there."""
+        replaced = successor.replaces or ""
+        old = next((key for key in self.keys.of(user.name) or [] if key.id == replaced), None)
+        if old is None:
+            self.ledger.settle(user.name, successor.key_id, replaces=replaced)
+            return False
+        expiring = Entry(
+            user=user.name,
+            key_id=old.id,
+            status=Status.EXPIRING,
+            created_at=old.created_at,
+            email=user.policy.email,
+            delete_on=self.now.replace(microsecond=0),
+            new_key_id=successor.key_id,
+            parameter=parameter_name(user.name, user.id),
+        )
+        self.ledger.put(expiring)
+        self.ledger.collect(expiring)
+        return True
+
+
+def chores(census: Census, now: datetime) -> Iterator[tuple[Chore, Entry]]:
+    """Find what there is to do in the ledger."""
+    known = {(entry.user, entry.key_id) for entry in census.entries}
+    tagged = {user.name for user in census.users}
+    for entry in census.entries:
+        if entry.status in {Status.EXPIRING, Status.INACTIVE}:
+            if entry.delete_on is not None and entry.delete_on <= now:
+                yield Chore.COLLECT, entry
+        elif entry.user not in census.names:
+            yield Chore.FORGET, entry
+        elif entry.status is Status.FAILED:
+            yield Chore.RETRY, entry
+        elif (
+            entry.replaces is not None
+            and (entry.user, entry.replaces) not in known
+            and entry.replaces_until is not None
+            and entry.replaces_until + LOST_AFTER < now
+            and entry.user in tagged
+        ):
+            yield Chore.REARM, entry
