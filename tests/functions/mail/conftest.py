@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import trustme
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
 from functions.mail.message import Message
 
@@ -64,41 +65,42 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 @dataclass
 class Inbox:
-    """A mail server's mind: it keeps the mails that it accepts, and may be told to answer a verb in another way."""
+    """A mail server's mind: it keeps the mails that it accepts, and may be told to answer a verb in another way.
+
+    Where the answer to a verb is to be empty, it hangs up instead.
+    """
 
     answers: dict[str, str] = field(default_factory=dict)
     mails: list[Envelope] = field(default_factory=list)
-    connections: int = 0
     port: int = 0
 
-    async def handle_EHLO(  # noqa: N802 # aiosmtpd finds its hooks by these names
-        self, _server: Any, session: Any, _envelope: Envelope, hostname: str, responses: list[str]
-    ) -> list[str]:
-        session.host_name = hostname
-        self.connections += 1
-        return responses
+    def _answer(self, verb: str, server: SMTP, usual: str = "250 OK") -> str:
+        answer = self.answers.get(verb, usual)
+        if not answer and isinstance(server.transport, asyncio.WriteTransport):
+            server.transport.abort()
+        return answer
 
-    async def handle_MAIL(  # noqa: N802 # as above
-        self, _server: Any, _session: Any, envelope: Envelope, address: str, options: list[str]
+    async def handle_MAIL(  # noqa: N802 # aiosmtpd finds its hooks by these names
+        self, server: SMTP, _session: Any, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         envelope.mail_from = address
         envelope.mail_options.extend(options)
-        return self.answers.get("MAIL", "250 OK")
+        return self._answer("MAIL", server)
 
     async def handle_RCPT(  # noqa: N802 # as above
-        self, _server: Any, _session: Any, envelope: Envelope, address: str, _options: list[str]
+        self, server: SMTP, _session: Any, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         envelope.rcpt_tos.append(address)
-        return self.answers.get("RCPT", "250 OK")
+        return self._answer("RCPT", server)
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 # as above
-        answer = self.answers.get("DATA", "250 OK")
+    async def handle_DATA(self, server: SMTP, _session: Any, envelope: Envelope) -> str:  # noqa: N802 # as above
+        answer = self._answer("DATA", server)
         if answer.startswith("250"):
             self.mails.append(envelope)
         return answer
 
-    async def handle_QUIT(self, _server: Any, _session: Any, _envelope: Envelope) -> str:  # noqa: N802 # as above
-        return self.answers.get("QUIT", "221 Bye")
+    async def handle_QUIT(self, server: SMTP, _session: Any, _envelope: Envelope) -> str:  # noqa: N802 # as above
+        return self._answer("QUIT", server, "221 Bye")
 
 
 class _LoopbackController(Controller):
@@ -143,7 +145,6 @@ def start_smtp(authority: trustme.CA) -> Iterator[StartSmtp]:
             controller.start()
             running.callback(controller.stop)
             inbox.port = controller.port
-            inbox.connections = 0
             return inbox
 
         yield start

@@ -153,6 +153,7 @@ def test_failure_shows_neither_the_key_nor_the_mail(
     with pytest.raises(MailServiceError) as failure:
         mailer_for(f"http://{LOOPBACK}:{silent_port}/").send(message)
 
+    assert failure.value.__cause__ is None, "the error beneath holds the request"
     shown = "".join(traceback.format_exception(failure.value)) + repr(failure.value)
     assert KEY not in shown
     assert "not-a-real-secret" not in shown

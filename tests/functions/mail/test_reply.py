@@ -8,7 +8,10 @@ from functions.mail.reply import quote
 
 @pytest.mark.parametrize(
     "material",
-    ["not/a/real/secret/but/as/long/as/one+Xx1", Fernet(Fernet.generate_key()).encrypt(b"not real").decode()],
+    [
+        pytest.param("not/a/real/secret/but/as/long/as/one+Xx1", id="secret"),
+        pytest.param(Fernet(Fernet.generate_key()).encrypt(b"not real").decode(), id="token"),
+    ],
 )
 def test_key_material_is_blotted_out(material: str) -> None:
     quoted = quote(f"rejected: '{material}' looks like a key")

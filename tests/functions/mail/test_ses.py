@@ -137,6 +137,7 @@ def test_silent_service_is_given_up_may_be_tried_again_and_shows_no_secret(silen
         SesMailer(client, SENDER).send(message)
 
     assert failure.value.transient
+    assert failure.value.__cause__ is None, "the error beneath holds the request"
     assert "not-a-real-secret" not in "".join(traceback.format_exception(failure.value))
 
 

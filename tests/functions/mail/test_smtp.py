@@ -141,11 +141,23 @@ def test_refusal_of_every_mail_is_a_fault_of_the_service(
     assert answer in str(failure.value)
 
 
-def test_bad_farewell_does_not_make_an_accepted_mail_look_refused(
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
+def test_lost_connection_may_be_tried_again(
+    verb: str, start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    inbox = start_smtp("ssl", {verb: ""})
+
+    with pytest.raises(MailServiceError, match="hung up") as failure:
+        mailer_for(inbox.port, trusting).send(message)
+
+    assert failure.value.transient
+
+
+def test_rude_farewell_does_not_make_an_accepted_mail_look_refused(
     start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
 ) -> None:
     """Else the new key would be rolled back after its user has been sent it."""
-    inbox = start_smtp("ssl", {"QUIT": "500 what?"})
+    inbox = start_smtp("ssl", {"QUIT": ""})
 
     mailer_for(inbox.port, trusting).send(message)
 
