@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from email.utils import parseaddr
+from email.utils import formataddr, parseaddr
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -34,7 +34,8 @@ class SesMailer:
 
     def __init__(self, client: SESV2Client, mail_from: str) -> None:
         self._client = client
-        self._mail_from = mail_from
+        # SES takes a display name beyond ASCII only as an encoded word.
+        self._mail_from = formataddr(parseaddr(mail_from))
 
     def send(self, message: Message) -> None:
         """Hand one mail over to SES.

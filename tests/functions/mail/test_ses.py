@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -68,6 +69,18 @@ def test_request_is_utf8_and_has_one_recipient(stubbed: tuple[SESV2Client, Stubb
     SesMailer(client, SENDER).send(message)
 
     stubber.assert_no_pending_responses()
+
+
+@mock_aws
+def test_display_name_beyond_ascii_is_encoded(message: Message) -> None:
+    client = ses()
+    client.create_email_identity(EmailIdentity=SENDER)
+
+    SesMailer(client, f"Schlüsseldienst <{SENDER}>").send(message)
+
+    [sent] = ses_backends["123456789012"][REGION].sent_messages
+    assert sent.source.isascii()
+    assert str(make_header(decode_header(sent.source))) == f"Schlüsseldienst <{SENDER}>"
 
 
 @pytest.mark.parametrize(
