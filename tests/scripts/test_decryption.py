@@ -134,7 +134,11 @@ class TestWhereTheBlockComesFrom:
 
 class TestWhatCannotBeOpened:
     @pytest.mark.usefixtures("enc_key")
-    @pytest.mark.parametrize("damaged", [BLOCK[:-7], BLOCK[10:], "AKIAFAKE00000000NEW1", "gAAAAA"])
+    @pytest.mark.parametrize(
+        "damaged",
+        [BLOCK[:-7], BLOCK[10:], NEW_KEY, "gAAAAA"],
+        ids=["end missing", "beginning missing", "something else", "a mere beginning"],
+    )
     def test_a_cut_block(self, damaged: str, run: Run) -> None:
         assert_mishap(run(damaged), "damaged or cut off", "copy all of it")
 
@@ -153,7 +157,9 @@ class TestWhatCannotBeOpened:
 
         assert_mishap(run(BLOCK), "ENC_KEY", "does not open this block")
 
-    @pytest.mark.parametrize("key", ["secret", "ключ", KEY[:-5], "="])
+    @pytest.mark.parametrize(
+        "key", ["secret", "ключ", KEY[:-5], "="], ids=["a word", "no ASCII", "cut off", "empty base64"]
+    )
     def test_a_key_that_is_none(self, key: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ENC_KEY", key)
 
@@ -386,7 +392,9 @@ class TestStandsAlone:
             assert option in done.stdout
 
     @pytest.mark.parametrize(
-        "arguments", [(), ("--format", "xml", BLOCK), ("--profile", "a b]", BLOCK), ("--file", "-", BLOCK)]
+        "arguments",
+        [(), ("--format", "xml", BLOCK), ("--profile", "a b]", BLOCK), ("--file", "-", BLOCK)],
+        ids=["no block", "unknown format", "a profile's name that breaks the file", "two blocks"],
     )
     def test_a_command_it_does_not_understand(
         self, arguments: tuple[str, ...], alone: Callable[..., subprocess.CompletedProcess[str]]
