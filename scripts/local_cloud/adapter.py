@@ -9,12 +9,9 @@ import pulumi
 from pulumi.runtime import rpc
 
 from scripts.local_cloud.clients import Clients
+from scripts.local_cloud.errors import UnsupportedResource
 from scripts.local_cloud.resources import Create
 from scripts.local_cloud.server import ACCOUNT_ID, REGION
-
-
-class UnsupportedResource(Exception):
-    """The program declares or looks up something that the local cloud cannot give."""
 
 
 class Adapter(pulumi.runtime.Mocks):

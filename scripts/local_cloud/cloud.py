@@ -13,11 +13,8 @@ from components import bundle
 from scripts.local_cloud import deployment, mailbox, resources, server, specialise
 from scripts.local_cloud.adapter import Adapter
 from scripts.local_cloud.clients import ROOT, Clients, Credentials
+from scripts.local_cloud.errors import FunctionFailed
 from scripts.local_cloud.ledger import LocalLedger
-
-
-class FunctionFailed(Exception):
-    """A deployed function ended in an error; the message is the function's own."""
 
 
 @contextlib.contextmanager
@@ -85,6 +82,10 @@ class LocalCloud:
         """Create an access key for a user, as an administrator would."""
         key = self.root.iam.create_access_key(UserName=user)["AccessKey"]
         return Credentials(access_key_id=key["AccessKeyId"], secret_access_key=key["SecretAccessKey"])
+
+    def deactivate_key(self, user: str, key_id: str) -> None:
+        """Make a key Inactive, as an administrator would."""
+        self.root.iam.update_access_key(UserName=user, AccessKeyId=key_id, Status="Inactive")
 
     def keys(self, user: str) -> dict[str, str]:
         """List a user's keys: status by access key id."""

@@ -43,7 +43,7 @@ class LocalLedger:
         """Let time pass: move each scheduled deletion nearer, remove what has fallen due, await the destructor's work.
 
         Raises:
-            TimeoutError: the destructor has not finished in time.
+            NotInTime: the destructor has not finished in time.
         """
         self._advance(days)
         swept = self.sweep()

@@ -14,16 +14,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.local_cloud.errors import EmulatorError
+
 REGION = "eu-central-1"
 ACCOUNT_ID = "111122223333"
 
 _REPOSITORY = Path(__file__).parents[2]
 _START_SECONDS = 60
 _STOP_SECONDS = 10
-
-
-class EmulatorError(Exception):
-    """The emulator did not come up; the message ends with what it had to say."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from scripts.local_cloud.errors import NotInTime
+
 _PAUSE_SECONDS = 0.05
 
 
@@ -12,11 +14,10 @@ def until(condition: Callable[[], bool], what: str, *, seconds: float = 30) -> N
     """Return as soon as the condition holds.
 
     Raises:
-        TimeoutError: it does not hold by the deadline; the message says what was waited for.
+        NotInTime: it does not hold by the deadline; the message says what was waited for.
     """
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            message = f"waited {seconds:g} s in vain: {what}"
-            raise TimeoutError(message)
+            raise NotInTime(f"waited {seconds:g} s in vain for {what}")
         time.sleep(_PAUSE_SECONDS)

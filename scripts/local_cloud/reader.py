@@ -1,0 +1,83 @@
+"""What people do with the mail that brings their new key: run the command in it, or copy the secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.local_cloud.clients import Credentials
+from scripts.local_cloud.errors import UnreadableMail
+from scripts.local_cloud.mailbox import Mail
+from scripts.local_cloud.server import Server
+
+_REPOSITORY = Path(__file__).parents[2]
+_COMMAND_START = "python3 scripts/decryption.py "
+
+
+def decrypt_command(mail: Mail) -> str:
+    """Find the one line that decrypts the key pair.
+
+    Raises:
+        UnreadableMail: there is none.
+    """
+    for line in mail.text.splitlines():
+        if line.strip().startswith(_COMMAND_START):
+            return line.strip()
+    raise UnreadableMail(f"the mail to {mail.to} holds no line that begins with: {_COMMAND_START}")
+
+
+def parameter(mail: Mail) -> str:
+    """Find the name of the SSM parameter that holds the encryption key.
+
+    Raises:
+        UnreadableMail: the mail names none.
+    """
+    words = shlex.split(decrypt_command(mail))
+    if "--parameter" not in words:
+        raise UnreadableMail(f"the command in the mail to {mail.to} names no parameter")
+    return words[words.index("--parameter") + 1]
+
+
+def open_sealed(mail: Mail, old_key: Credentials, server: Server) -> Credentials:
+    """Run the mail's command as its reader would, signed in with the old key, and take the new pair from its output.
+
+    Raises:
+        UnreadableMail: there is no command, or it fails; the message holds what it said.
+    """
+    command = shlex.split(decrypt_command(mail))
+    outcome = subprocess.run(  # noqa: S603 - running the command from the mail is the point
+        [sys.executable, *command[1:], "--format", "json"],
+        cwd=_REPOSITORY,
+        env={
+            "AWS_ACCESS_KEY_ID": old_key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": old_key.secret_access_key,
+            "AWS_ENDPOINT_URL": server.endpoint,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if outcome.returncode != 0:
+        raise UnreadableMail(f"the command in the mail to {mail.to} failed: {outcome.stderr.strip()}")
+    pair = json.loads(outcome.stdout)
+    return Credentials(access_key_id=pair["access_key_id"], secret_access_key=pair["secret_access_key"])
+
+
+def copy_plain(mail: Mail) -> Credentials:
+    """Take the pair from a mail that was not encrypted.
+
+    Raises:
+        UnreadableMail: it holds no pair.
+    """
+    key_id = re.search(r"New access key id:\s+(\S+)", mail.text)
+    secret = re.search(r"Secret access key:\s+(\S+)", mail.text)
+    if not (key_id and secret):
+        raise UnreadableMail(f"the mail to {mail.to} holds no key pair")
+    return Credentials(access_key_id=key_id.group(1), secret_access_key=secret.group(1))
