@@ -1,0 +1,144 @@
+"""Faults that strike AWS calls, and a count of the calls.
+
+The handlers sit in boto3's own event system, around moto: a fault before the call keeps it from taking effect, one
+after it only keeps the answer from arriving. So the SDK's retries, error parsing and the program's own handling are all
+the real ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+
+class Death(BaseException):
+    """The process is gone: nothing in it may catch this, and nothing it does after it has any effect."""
+
+
+class Kind(StrEnum):
+    """What goes wrong with a call."""
+
+    DIES_BEFORE = "the process dies before the call"
+    DIES_AFTER = "the process dies after the call took effect"
+    REFUSED = "the call is refused"
+    BROKEN = "the service fails before the call took effect"
+    ANSWER_LOST = "the call takes effect and its answer is lost"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Strikes exactly once, at the given call, counted from 1."""
+
+    call: int
+    kind: Kind
+
+
+@dataclass
+class Controller:
+    """What stands between the program and AWS.
+
+    Attributes:
+        fault: what is to go wrong, if anything.
+        observe: called with the operation and the request's body after each call that took effect.
+        counted: calls by operation.
+        calls: the operations, in their order.
+    """
+
+    fault: Fault | None = None
+    observe: Callable[[str, bytes], None] = lambda operation, body: None  # noqa: ARG005
+    calls: list[str] = field(default_factory=list)
+    struck: str | None = None
+    dead: bool = False
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def counted(self) -> Counter[str]:
+        """How often each operation was called."""
+        return Counter(self.calls)
+
+    def before(self, event_name: str) -> None:
+        """Strike before the call has any effect."""
+        operation = event_name.rpartition(".")[2]
+        with self._lock:
+            if self.dead:
+                raise Death
+            self.calls.append(operation)
+            if not self._is_struck():
+                return
+            match self.fault.kind if self.fault else None:
+                case Kind.DIES_BEFORE:
+                    self._strike(operation)
+                    self.dead = True
+                    raise Death
+                case Kind.REFUSED:
+                    self._strike(operation)
+                    raise _error(operation, "AccessDenied", 403)
+                case Kind.BROKEN:
+                    self._strike(operation)
+                    raise _error(operation, "InternalFailure", 500)
+
+    def after(self, event_name: str, body: bytes) -> None:
+        """Look at what the call has done, and strike before its answer arrives."""
+        operation = event_name.rpartition(".")[2]
+        with self._lock:
+            self.observe(operation, body)
+            if not self._is_struck():
+                return
+            match self.fault.kind if self.fault else None:
+                case Kind.DIES_AFTER:
+                    self._strike(operation)
+                    self.dead = True
+                    raise Death
+                case Kind.ANSWER_LOST:
+                    self._strike(operation)
+                    raise ReadTimeoutError(endpoint_url="https://aws.invalid")
+
+    def _is_struck(self) -> bool:
+        return self.fault is not None and self.struck is None and len(self.calls) == self.fault.call
+
+    def _strike(self, operation: str) -> None:
+        self.struck = operation
+
+
+class Switch:
+    """Holds the controller of the world that lives at the moment; boto3's handlers outlive any of them."""
+
+    def __init__(self) -> None:
+        self.controller = Controller()
+
+    def install(self) -> None:
+        """Stand around every call that clients of boto3's default session make from now on."""
+        boto3.setup_default_session()
+        events = boto3._get_default_session().events
+        events.register_first("before-send", self._before)
+        events.register_last("before-send", self._after)
+
+    def _before(self, event_name: str, **_: Any) -> None:
+        self.controller.before(event_name)
+
+    def _after(self, event_name: str, request: Any, **_: Any) -> None:
+        body = request.body or b""
+        self.controller.after(event_name, body if isinstance(body, bytes) else str(body).encode())
+
+
+def _error(operation: str, code: str, status: int) -> ClientError:
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": "struck by a fault"},
+            "ResponseMetadata": {
+                "HTTPStatusCode": status,
+                "RequestId": "none",
+                "HTTPHeaders": {},
+                "RetryAttempts": 0,
+                "HostId": "",
+            },
+        },
+        operation,
+    )

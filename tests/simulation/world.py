@@ -1,0 +1,369 @@
+"""The world: users with keys and mailboxes, the two functions, the stream between them, and time."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
+
+import boto3
+import time_machine
+from cryptography.fernet import Fernet, InvalidToken
+from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
+from moto.iam.models import AccessKeyLastUsed, iam_backends
+
+from functions.common.clients import Clients
+from functions.destructor import handler as destructor
+from functions.rotator import handler as rotator
+from tests.simulation.faults import Controller, Death, Switch
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+TABLE = "key-ledger"
+QUEUE = "dead-letters"
+SENDER = "keys@example.com"
+START = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+_TOKEN = re.compile(r"gAAAA[A-Za-z0-9_=-]+")
+_BATCH = 10
+_DELIVERIES = 10
+
+
+@dataclass
+class Mail:
+    """A mail that the service accepted."""
+
+    to: str
+    subject: str
+    text: str
+
+
+@dataclass
+class Person:
+    """Somebody with an IAM user: the secrets they have written down, and what lies in their mailbox."""
+
+    name: str
+    secrets: set[str] = field(default_factory=set)
+    mails: list[Mail] = field(default_factory=list)
+
+
+class _Context:
+    """What the functions ask of Lambda's context."""
+
+    def __init__(self, minutes: float) -> None:
+        self.aws_request_id = uuid.uuid4().hex
+        self._deadline = time.time() + minutes * 60
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Tell how long the invocation may still last."""
+        return int((self._deadline - time.time()) * 1000)
+
+
+def context(minutes: float = 15) -> LambdaContext:
+    """Make the context of an invocation that may last so many minutes."""
+    return cast("LambdaContext", _Context(minutes))
+
+
+class World:
+    """See the module. Every method acts at once; time only passes in ``wait`` and where the program pauses.
+
+    Attributes:
+        broken_promises: each time that somebody was found locked out, looked for after every single call to AWS.
+        excused: users whom an operator has locked out on purpose.
+        faults_seen: what the functions' invocations ended in, where they did not end well.
+    """
+
+    def __init__(self, controller: Controller, clock: time_machine.Traveller) -> None:
+        self.controller = controller
+        controller.observe = self._observe
+        self._clock = clock
+        # A session of its own: what the world does itself is neither counted nor struck.
+        session = boto3.Session(region_name=REGION)
+        self.iam = session.client("iam")
+        self.dynamodb = session.client("dynamodb")
+        self.ssm = session.client("ssm")
+        self.sqs = session.client("sqs")
+        self.people: dict[str, Person] = {}
+        self.misaddressed: list[Mail] = []
+        self.faults_seen: list[BaseException] = []
+        self._position = 0
+        self.broken_promises: list[str] = []
+        self.excused: set[str] = set()
+        self._build(session)
+
+    def _build(self, session: boto3.Session) -> None:
+        self.dynamodb.create_table(
+            TableName=TABLE,
+            KeySchema=[{"AttributeName": "user", "KeyType": "HASH"}, {"AttributeName": "ak", "KeyType": "RANGE"}],
+            AttributeDefinitions=[
+                {"AttributeName": "user", "AttributeType": "S"},
+                {"AttributeName": "ak", "AttributeType": "S"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "OLD_IMAGE"},
+        )
+        session.client("sesv2").create_email_identity(EmailIdentity=SENDER)
+        self.sqs.create_queue(QueueName=QUEUE)
+
+    # --- people -------------------------------------------------------------------------------------------------
+
+    def add_user(self, name: str, *, keys: int = 1, email: str | None = None, **tags: str) -> Person:
+        """Hire somebody: an IAM user with so many keys, whose secrets they hold. Tag names are without their prefix."""
+        address = email or f"{len(self.people)}@example.com"
+        all_tags = {"IKR:EMAIL": address, **{f"IKR:{tag}": value for tag, value in tags.items()}}
+        self.iam.create_user(UserName=name, Tags=[{"Key": key, "Value": value} for key, value in all_tags.items()])
+        self.people[name] = Person(name)
+        for _ in range(keys):
+            self.add_key(name)
+        return self.people[name]
+
+    def add_key(self, name: str) -> str:
+        """Make a key by hand; whoever does holds its secret."""
+        key = self.iam.create_access_key(UserName=name)["AccessKey"]
+        self.people[name].secrets.add(key["SecretAccessKey"])
+        return key["AccessKeyId"]
+
+    def use_key(self, name: str, key_id: str) -> None:
+        """Call AWS with a key, so that IAM knows that it has been used."""
+        key = next(key for key in self._keys(name) if key.access_key_id == key_id)
+        key.last_used = AccessKeyLastUsed(timestamp=datetime.now(UTC), service="sts", region=REGION)
+
+    def read_mail(self) -> None:
+        """Everybody opens every mail that can be opened now, and keeps what is in it."""
+        for person in self.people.values():
+            person.secrets |= {key.secret_access_key for key in self._keys(person.name) if self._in_mail(person, key)}
+
+    def keys(self, name: str) -> dict[str, str]:
+        """List a user's keys with their status, the oldest first."""
+        return {key.access_key_id: key.status for key in self._keys(name)}
+
+    def _keys(self, name: str) -> list[Any]:
+        return list(iam_backends[ACCOUNT]["aws"].users[name].access_keys) if self._exists(name) else []
+
+    def _holds(self, person: Person, key: Any) -> bool:
+        return key.secret_access_key in person.secrets or self._in_mail(person, key)
+
+    def _in_mail(self, person: Person, key: Any) -> bool:
+        return any(key.secret_access_key in opened for mail in person.mails for opened in self._open(mail.text))
+
+    def _open(self, text: str) -> Iterator[str]:
+        yield text
+        for token in _TOKEN.findall(text):
+            for parameter in self.parameters().values():
+                try:
+                    yield Fernet(parameter).decrypt(token).decode()
+                except InvalidToken:
+                    continue
+
+    # --- the promise --------------------------------------------------------------------------------------------
+
+    def locked_out(self) -> list[str]:
+        """Name those who have no active key whose secret they hold or can read in a mail."""
+        return [
+            person.name
+            for person in self.people.values()
+            if person.name not in self.excused
+            and not any(key.status == "Active" and self._holds(person, key) for key in self._keys(person.name))
+        ]
+
+    def orphans(self) -> list[str]:
+        """Name the keys that nobody holds."""
+        return [
+            key.access_key_id
+            for person in self.people.values()
+            for key in self._keys(person.name)
+            if not self._holds(person, key)
+        ]
+
+    def _observe(self, operation: str, body: bytes) -> None:
+        if operation == "SendEmail":
+            self._receive(json.loads(body))
+        # Raised here, it would be caught by the code under test; so it is written down.
+        for name in self.locked_out():
+            self.broken_promises.append(f"{name} is locked out after {self.controller.calls[-3:]}")
+
+    def _receive(self, request: Mapping[str, Any]) -> None:
+        content = request["Content"]["Simple"]
+        (to,) = request["Destination"]["ToAddresses"]
+        mail = Mail(to, content["Subject"]["Data"], content["Body"]["Text"]["Data"])
+        owner = self._owner(to)
+        (owner.mails if owner else self.misaddressed).append(mail)
+
+    def _owner(self, address: str) -> Person | None:
+        for name, person in self.people.items():
+            tags = self.iam.list_user_tags(UserName=name)["Tags"] if self._exists(name) else []
+            if any(tag["Key"].upper() == "IKR:EMAIL" and tag["Value"] == address for tag in tags):
+                return person
+        return None
+
+    def _exists(self, name: str) -> bool:
+        return name in iam_backends[ACCOUNT]["aws"].users
+
+    # --- what there is ------------------------------------------------------------------------------------------
+
+    def ledger(self, name: str | None = None) -> dict[str, dict[str, Any]]:
+        """Read the ledger by key id, each item with plain values."""
+        items = self.dynamodb.scan(TableName=TABLE)["Items"]
+        plain: list[dict[str, Any]] = [
+            {key: next(iter(value.values())) for key, value in item.items()} for item in items
+        ]
+        return {item["ak"]: item for item in plain if name in {None, item["user"]}}
+
+    def parameters(self) -> dict[str, str]:
+        """Read the encryption keys by parameter name."""
+        pages = self.ssm.get_paginator("get_parameters_by_path").paginate(
+            Path="/ikr/secret", Recursive=True, WithDecryption=True
+        )
+        return {parameter["Name"]: parameter["Value"] for page in pages for parameter in page["Parameters"]}
+
+    def parked(self) -> list[dict[str, Any]]:
+        """Read what lies in the dead-letter queue."""
+        url = self.sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+        found = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"]) for message in found]
+
+    # --- time ---------------------------------------------------------------------------------------------------
+
+    def wait(self, **period: float) -> None:
+        """Let time pass."""
+        self._clock.shift(timedelta(**period))
+
+    # --- the functions ------------------------------------------------------------------------------------------
+
+    def rotate(self, event: object = None, *, minutes: float = 15) -> dict[str, Any]:
+        """Invoke the rotator. Returns its summary; of one that died or failed, an empty one."""
+        try:
+            return rotator.handler({} if event is None else event, context(minutes))
+        except (Exception, Death) as fault:
+            self.faults_seen.append(fault)
+            return {}
+        finally:
+            self._start_anew()
+
+    def deliver_stream(self) -> None:
+        """Hand the stream's new records to the destructor as its mapping does: filtered, in batches, more than once."""
+        for _ in range(_DELIVERIES):
+            records = self.stream()[self._position :]
+            batch = [record for record in records[:_BATCH] if _passes(record)]
+            if not records:
+                return
+            if batch and not self.destroy(batch):
+                continue
+            self._position += len(records[:_BATCH])
+
+    def destroy(self, records: list[dict[str, Any]]) -> bool:
+        """Invoke the destructor with a batch; tell whether all of it is done."""
+        try:
+            answer = destructor.handler({"Records": records}, context())
+        except (Exception, Death) as fault:
+            self.faults_seen.append(fault)
+            return False
+        finally:
+            self._start_anew()
+        return not answer["batchItemFailures"]
+
+    def lose_stream(self) -> None:
+        """The stream keeps records for a day: those not delivered by then are gone."""
+        self._position = len(self.stream())
+
+    def stream(self) -> list[dict[str, Any]]:
+        """Read all records of the stream, as Lambda hands them over."""
+        table = dynamodb_backends[ACCOUNT][REGION].tables[TABLE]
+        assert table.stream_shard is not None
+        return [_as_lambda_does(item.to_json(), f"{table.table_arn}/stream/label") for item in table.stream_shard.items]
+
+    def collect_by_ttl(self) -> None:
+        """Let DynamoDB's TTL remove what has expired."""
+        for key_id, item in self.ledger().items():
+            if int(item.get("delete_on", "99999999999")) <= time.time():
+                self.remove_item(item["user"], key_id)
+                table = dynamodb_backends[ACCOUNT][REGION].tables[TABLE]
+                assert table.stream_shard is not None
+                table.stream_shard.items[-1].record["userIdentity"] = {
+                    "type": "Service",
+                    "principalId": "dynamodb.amazonaws.com",
+                }
+
+    def remove_item(self, name: str, key_id: str) -> None:
+        """Take an item out of the ledger by hand."""
+        self.dynamodb.delete_item(TableName=TABLE, Key={"user": {"S": name}, "ak": {"S": key_id}})
+
+    def put_item(self, item: dict[str, Any]) -> None:
+        """Write an item into the ledger by hand."""
+        self.dynamodb.put_item(TableName=TABLE, Item=item)
+
+    def live(self, *, days: int, hours: int = 24) -> None:
+        """Let ordinary life go on: people read their mail, time passes, the rotator runs, the stream flows."""
+        for _ in range(days * 24 // hours):
+            self.read_mail()
+            self.wait(hours=hours)
+            self.rotate()
+            self.deliver_stream()
+
+    def _start_anew(self) -> None:
+        """Whatever ran is over; the next invocation finds a process that lives."""
+        self.controller.dead = False
+
+
+_clients = Clients()
+_switch = Switch()
+
+
+@contextmanager
+def new_world(**environment: str) -> Iterator[World]:
+    """Make a world, with the functions' environment overridden as named."""
+    variables = {
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "ACCOUNT_ID": ACCOUNT,
+        "IAM_KEY_ROTATOR_TABLE": TABLE,
+        "MAIL_FROM": SENDER,
+        "DEAD_LETTER_QUEUE_URL": f"https://queue.amazonaws.com/{ACCOUNT}/{QUEUE}",
+        # Powertools keeps one logger per name, and with it the standard output of the test that came first.
+        "POWERTOOLS_SERVICE_NAME": f"world-{uuid.uuid4().hex}",
+        **environment,
+    }
+    with (
+        mock.patch.dict("os.environ", variables, clear=False),
+        time_machine.travel(START, tick=False) as clock,
+        mock.patch("time.sleep", clock.shift),
+        mock_aws(),
+    ):
+        controller = Controller()
+        if "iam" not in _clients.__dict__:
+            _switch.install()
+        _switch.controller = controller
+        with (
+            mock.patch.object(rotator, "_clients", return_value=_clients),
+            mock.patch.object(destructor, "_clients", return_value=_clients),
+        ):
+            yield World(controller, clock)
+
+
+def _passes(record: Mapping[str, Any]) -> bool:
+    """Filter as the stream's mapping does."""
+    status = record["dynamodb"].get("OldImage", {}).get("status", {}).get("S")
+    return record["eventName"] == "REMOVE" and status in {"expiring", "inactive"}
+
+
+def _as_lambda_does(record: dict[str, Any], arn: str) -> dict[str, Any]:
+    moment = record["dynamodb"]["ApproximateCreationDateTime"]
+    seconds = float(int(moment.replace(tzinfo=UTC).timestamp()))
+    return {
+        **record,
+        "eventSourceARN": arn,
+        "dynamodb": {**record["dynamodb"], "ApproximateCreationDateTime": seconds},
+    }
