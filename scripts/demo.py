@@ -258,7 +258,7 @@ def main() -> int:
         return 1
     console.print()
     if failed:
-        console.print(f"[bold red]{len(failed)} proofs failed[/]")
+        console.print(f"[bold red]Not proved:[/] {escape('; '.join(failed))}")
         return 1
     seconds = time.monotonic() - started
     console.print(f"[bold green]Every proof holds[/], after {seconds:.0f} s. The mails are in build/demo/.")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -87,11 +87,15 @@ def _environment(state: Path, port: int) -> dict[str, str]:
 def _await_answer(server: Server) -> None:
     """Wait for the first answer. The socket listens already, so the request waits in its queue: no need to poll."""
     try:
-        with urllib.request.urlopen(f"{server.endpoint}/_ministack/health", timeout=_START_SECONDS):  # noqa: S310 - http
-            pass
-    except (urllib.error.URLError, OSError) as exc:
+        with urllib.request.urlopen(f"{server.endpoint}/_ministack/health", timeout=_START_SECONDS) as answer:  # noqa: S310 - http
+            health = json.load(answer)
+    except OSError as exc:
         last_words = server.log.read_text(errors="replace")[-2000:]
         raise EmulatorError(f"the emulator did not start ({exc}):\n{last_words}") from exc
+    if health.get("auth") != "enabled":  # an older MiniStack would let everyone do everything, and every proof be idle
+        raise EmulatorError(
+            f"this MiniStack ({health['version']}) does not enforce IAM: install the one that is locked"
+        )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,61 @@
+"""The demo: it succeeds when every proof holds, and only then; and it shows nobody's secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts import demo
+from scripts.local_cloud import reader
+from scripts.local_cloud.clients import Credentials
+from scripts.local_cloud.ledger import LocalLedger
+from scripts.local_cloud.mailbox import Mail
+from scripts.local_cloud.server import Server
+
+# Of the pulumi_aws package, at its import.
+pytestmark = pytest.mark.filterwarnings("ignore:aws.lambda/microvmsimage:DeprecationWarning")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(demo, "MAIL_FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_every_proof_holds_and_no_secret_is_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def open_sealed(mail: Mail, old_key: Credentials, server: Server) -> Credentials:
+        seen.extend([old_key, pair := original(mail, old_key, server)])
+        return pair
+
+    original = reader.open_sealed
+    monkeypatch.setattr(reader, "open_sealed", open_sealed)
+
+    code = demo.main()
+
+    shown = capsys.readouterr().out
+    assert code == 0, shown
+    assert "FAILED" not in shown
+    assert {f"proved {number}" for number in (1, 2, 3, 4)} <= {line[:8] for line in shown.splitlines()}
+    assert len(seen) == 2 * len(demo.DUE)
+    assert all(pair.secret_access_key not in shown for pair in seen)
+    assert sorted(path.suffix for path in folder.iterdir()) == [".html"] * 4 + [".txt"] * 4
+
+
+def test_a_broken_promise_is_an_exit_code(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here nothing happens when the grace period ends: the old keys live on."""
+    monkeypatch.setattr(LocalLedger, "pass_days", lambda _ledger, _days: None)
+
+    code = demo.main()
+
+    shown = capsys.readouterr().out
+    assert code == 1
+    assert "FAILED 2  ana: now the old key is refused" in shown
+    assert "FAILED 3  The ledger holds no pending item" in shown
+    assert len(list(folder.iterdir())) == 2 * len(demo.DUE)

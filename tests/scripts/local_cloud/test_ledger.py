@@ -1,0 +1,60 @@
+"""How time passes in the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from scripts.local_cloud.ledger import LocalLedger
+
+DAY = 24 * 60 * 60
+NOW = int(time.time())
+
+
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalLedger]:
+    """A ledger with a key that is to go in three days, its successor, and a key of nobody's concern."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        dynamodb = boto3.client("dynamodb", region_name="eu-central-1")
+        dynamodb.create_table(
+            TableName="ledger",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("user", "ak")],
+            KeySchema=[{"AttributeName": "user", "KeyType": "HASH"}, {"AttributeName": "ak", "KeyType": "RANGE"}],
+        )
+        in_three_days = {"N": str(NOW + 3 * DAY)}
+        for item in (
+            {"ak": {"S": "old"}, "status": {"S": "expiring"}, "delete_on": in_three_days},
+            {"ak": {"S": "new"}, "status": {"S": "current"}, "replaces_until": in_three_days},
+            {"ak": {"S": "other"}, "status": {"S": "current"}, "created_at": {"N": str(NOW)}},
+        ):
+            dynamodb.put_item(TableName="ledger", Item={"user": {"S": "alice"}, **item})
+        yield LocalLedger(dynamodb, "ledger")
+
+
+def test_a_day_brings_each_deletion_nearer_and_changes_nothing_else(ledger: LocalLedger) -> None:
+    ledger.pass_days(2)
+
+    assert {item["ak"]["S"]: _numbers(item) for item in ledger.items()} == {
+        "old": {"delete_on": NOW + DAY},
+        "new": {"replaces_until": NOW + DAY},
+        "other": {"created_at": NOW},
+    }
+
+
+def test_what_falls_due_is_removed(ledger: LocalLedger) -> None:
+    ledger.pass_days(3)
+
+    assert [item["ak"]["S"] for item in ledger.items()] == ["new", "other"]
+    assert ledger.pending() == []
+
+
+def _numbers(item: object) -> dict[str, int]:
+    assert isinstance(item, dict)
+    return {name: int(value["N"]) for name, value in item.items() if "N" in value}
