@@ -7,4 +7,6 @@
     deployment, adapter  run the program, with the adapter where Pulumi's engine would be
     resources, archive   create what the program declares
     specialise           the few policy features that MiniStack lacks
+
+Start reading at ``cloud``.
 """
