@@ -124,7 +124,7 @@ class Rotator(pulumi.ComponentResource):
                 "days has the alarm; the rotator leaves keys alone that are not due.",
             )
             return
-        # Short periods allow CloudWatch only one day, long ones all seven: hours, unless the schedule is denser.
+        # Windows of an hour follow the clock closely, and are long enough for CloudWatch to look back seven days.
         period = min(gap, _HOUR)
         alarm(
             f"{name}-silent",

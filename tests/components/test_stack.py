@@ -1,0 +1,386 @@
+"""The resources themselves, as ``__main__.py`` asks for them."""
+
+from __future__ import annotations
+
+import json
+import re
+from inspect import signature
+
+import pulumi_aws as aws
+import pytest
+
+from tests.components.recorder import (
+    ACCOUNT,
+    EVERY_KIND,
+    KMS_KEYS,
+    MAILERS,
+    Deployment,
+    deployed,
+    is_secret,
+    plain,
+)
+
+FUNCTION = "aws:lambda/function:Function"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+PARAMETER = "aws:ssm/parameter:Parameter"
+TABLE = "aws:dynamodb/table:Table"
+MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
+DEAD_LETTERS = f"arn:aws:sqs:eu-central-1:{ACCOUNT}:iam-key-rotator-dead-letters"
+BOTH = pytest.mark.parametrize("role", ["rotator", "destructor"])
+
+
+class TestOutputs:
+    """Operators and scripts find the service by the stack's outputs."""
+
+    def test_default_stack(self, stack: Deployment) -> None:
+        assert stack.outputs == {
+            "tableName": "iam-key-rotator",
+            "rotatorFunctionName": "iam-key-rotator-rotator",
+            "destructorFunctionName": "iam-key-rotator-destructor",
+            "schedule": "cron(0 12 * * ? *)",
+            "decryptPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/iam-key-rotator-decryption",
+            "deadLetterQueueUrl": f"https://sqs.eu-central-1.amazonaws.com/{ACCOUNT}/iam-key-rotator-dead-letters",
+            "alarmTopicArn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:iam-key-rotator-alarms",
+        }
+
+    def test_secret_parameter_is_named_where_there_is_one(self) -> None:
+        stack = deployed(**EVERY_KIND["smtp-plain-aws-keys"])
+
+        assert stack.outputs["mailerSecretParameterArn"].endswith(":parameter/iam-key-rotator/mailer/smtp-password")
+        assert "decryptPolicyArn" not in stack.outputs
+
+    def test_two_stacks_can_share_an_account(self) -> None:
+        one, other = deployed(), deployed(namePrefix="other-rotator")
+
+        shared = {resource.inputs.get("name") for resource in one.resources} & {
+            resource.inputs.get("name") for resource in other.resources
+        }
+
+        # None: resources without a name of their own; "access": the policy inside a role.
+        assert shared == {None, "access"}
+
+
+class TestSecrets:
+    """A secret in the state, in an environment or in a tag is readable by everybody who may look."""
+
+    @pytest.mark.parametrize(
+        ("mailer", "name", "value"),
+        [
+            ("smtp", "/iam-key-rotator/mailer/smtp-password", "not-a-real-password"),
+            ("mailgun", "/iam-key-rotator/mailer/mailgun-api-key", "not-a-real-api-key"),
+        ],
+    )
+    def test_go_into_a_secure_string_and_stay_secret(self, mailer: str, name: str, value: str) -> None:
+        """The configuration here is in plain text, as when somebody forgot ``--secret``."""
+        inputs = deployed(**MAILERS[mailer]).one(PARAMETER, "mailer-secret").inputs
+
+        assert is_secret(inputs["value"])
+        assert plain(inputs["value"]) == value
+        assert (inputs["name"], inputs["type"]) == (name, "SecureString")
+        assert "keyId" not in inputs
+
+    @pytest.mark.parametrize("mailer", ["smtp", "mailgun"])
+    def test_are_sealed_with_the_customers_key(self, mailer: str) -> None:
+        stack = deployed(**EVERY_KIND[f"{mailer}-plain-customer-keys"])
+
+        assert stack.one(PARAMETER, "mailer-secret").inputs["keyId"] == KMS_KEYS["secretsKmsKeyArn"]
+
+    def test_ses_has_none(self) -> None:
+        assert deployed(**MAILERS["ses"]).all(PARAMETER) == []
+
+    def test_are_nowhere_else(self, any_stack: Deployment) -> None:
+        elsewhere = [
+            resource.inputs if resource.type != PARAMETER else {**resource.inputs, "value": None}
+            for resource in any_stack.resources
+        ]
+
+        everything = repr(elsewhere) + repr(any_stack.outputs)
+        assert "not-a-real" not in everything
+
+
+@BOTH
+class TestFunctions:
+    """A function that is not what its handler expects fails on its first run, at noon, in production."""
+
+    def test_runs_the_handler_of_its_package(self, role: str, stack: Deployment) -> None:
+        inputs = stack.one(FUNCTION, f"{role}-function").inputs
+
+        assert inputs["name"] == f"iam-key-rotator-{role}"
+        assert inputs["role"] == f"arn:aws:iam::{ACCOUNT}:role/iam-key-rotator-{role}"
+        assert inputs["handler"] == f"functions.{role}.handler.handler"
+        assert (inputs["runtime"], inputs["architectures"], inputs["memorySize"]) == ("python3.13", ["arm64"], 256)
+        assert inputs["timeout"] == {"rotator": 900, "destructor": 300}[role]
+        assert inputs["tracingConfig"] == {"mode": "PassThrough"}
+        assert "reservedConcurrentExecutions" not in inputs
+
+    def test_takes_its_size_from_the_configuration(self, role: str) -> None:
+        stack = deployed(
+            architecture="x86_64",
+            memorySize="512",
+            rotatorTimeout="60",
+            destructorTimeout="60",
+            reservedConcurrency="0",
+            tracing="Active",
+        )
+
+        inputs = stack.one(FUNCTION, f"{role}-function").inputs
+
+        assert (inputs["architectures"], inputs["memorySize"], inputs["timeout"]) == (["x86_64"], 512, 60)
+        assert inputs["reservedConcurrentExecutions"] == 0
+        assert inputs["tracingConfig"] == {"mode": "Active"}
+        assert "x86_64" in inputs["code"].assets["."].path
+
+    def test_logs_into_a_group_that_forgets(self, role: str, stack: Deployment) -> None:
+        """A group that Lambda makes itself keeps logs for ever."""
+        inputs = stack.one(LOG_GROUP, f"{role}-log").inputs
+
+        assert (inputs["name"], inputs["retentionInDays"]) == (f"/aws/lambda/iam-key-rotator-{role}", 90)
+        assert "kmsKeyId" not in inputs
+
+    def test_logs_under_the_customers_key(self, role: str) -> None:
+        stack = deployed(logsKmsKeyArn=KMS_KEYS["logsKmsKeyArn"], logRetentionDays="365")
+
+        inputs = stack.one(LOG_GROUP, f"{role}-log").inputs
+
+        assert (inputs["kmsKeyId"], inputs["retentionInDays"]) == (KMS_KEYS["logsKmsKeyArn"], 365)
+
+    def test_carries_code_and_dependencies(self, role: str, stack: Deployment) -> None:
+        code = stack.one(FUNCTION, f"{role}-function").inputs["code"]
+
+        assert f"functions/{role}/__init__.py" in code.assets
+        assert "aarch64" in code.assets["."].path
+
+
+class TestEnvironment:
+    """The functions parse their environment strictly: a name or a value that is off stops every run."""
+
+    COMMON = {  # noqa: RUF012 - read, never written
+        "IAM_KEY_ROTATOR_TABLE": "iam-key-rotator",
+        "ACCOUNT_ID": ACCOUNT,
+        "ROTATE_AFTER_DAYS": "80",
+        "DELETE_AFTER_DAYS": "5",
+        "RETRY_AFTER_MINS": "5",
+        "MAX_DELETION_ATTEMPTS": "12",
+        "ENCRYPT_KEY_PAIR": "true",
+        "MAIL_FROM": "keys@example.com",
+        "POWERTOOLS_METRICS_NAMESPACE": "iam-key-rotator",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+    def test_rotator(self, stack: Deployment) -> None:
+        assert stack.environment("rotator") == {
+            **self.COMMON,
+            "MAIL_CLIENT": "ses",
+            "POWERTOOLS_SERVICE_NAME": "iam-key-rotator-rotator",
+        }
+
+    def test_destructor(self, stack: Deployment) -> None:
+        assert stack.environment("destructor") == {
+            **self.COMMON,
+            "MAIL_CLIENT": "ses",
+            "POWERTOOLS_SERVICE_NAME": "iam-key-rotator-destructor",
+            "DEAD_LETTER_QUEUE_URL": stack.outputs["deadLetterQueueUrl"],
+        }
+
+    @BOTH
+    def test_smtp(self, role: str) -> None:
+        stack = deployed(**MAILERS["smtp"], smtpPort="587", smtpProtocol="tls", smtpUsername="mailer")
+
+        environment = stack.environment(role)
+
+        assert {name: value for name, value in environment.items() if name.startswith(("MAIL_C", "SMTP", "MAILG"))} == {
+            "MAIL_CLIENT": "smtp",
+            "SMTP_SERVER": "smtp.example.com",
+            "SMTP_PORT": "587",
+            "SMTP_PROTOCOL": "tls",
+            "SMTP_USERNAME": "mailer",
+            "SMTP_PASSWORD_PARAMETER": "/iam-key-rotator/mailer/smtp-password",
+        }
+
+    @BOTH
+    def test_mailgun(self, role: str) -> None:
+        environment = deployed(**MAILERS["mailgun"]).environment(role)
+
+        assert {name: value for name, value in environment.items() if name.startswith(("MAIL_C", "SMTP", "MAILG"))} == {
+            "MAIL_CLIENT": "mailgun",
+            "MAILGUN_API_URL": "https://api.mailgun.net/v3/mail.example.com/messages",
+            "MAILGUN_API_KEY_NAME": "/iam-key-rotator/mailer/mailgun-api-key",
+        }
+
+    @BOTH
+    def test_policy_of_the_stack(self, role: str) -> None:
+        stack = deployed(
+            rotateAfterDays="0",
+            deleteAfterDays="1",
+            retryAfterMinutes="2",
+            maxDeletionAttempts="3",
+            encryptKeyPair="false",
+            allowedEmailDomains='["example.com", "example.org"]',
+        )
+
+        environment = stack.environment(role)
+
+        assert environment["ROTATE_AFTER_DAYS"] == "0"
+        assert environment["DELETE_AFTER_DAYS"] == "1"
+        assert environment["RETRY_AFTER_MINS"] == "2"
+        assert environment["MAX_DELETION_ATTEMPTS"] == "3"
+        assert environment["ENCRYPT_KEY_PAIR"] == "false"
+        assert environment["ALLOWED_EMAIL_DOMAINS"] == "example.com,example.org"
+
+    @BOTH
+    def test_customer_key(self, role: str) -> None:
+        environment = deployed(**EVERY_KIND["ses-encrypted-customer-keys"]).environment(role)
+
+        assert environment["SECRETS_KMS_KEY_ARN"] == KMS_KEYS["secretsKmsKeyArn"]
+
+
+class TestLedger:
+    """The table is the service's memory: what it forgets stays undeleted, or is deleted twice."""
+
+    def test_table(self, stack: Deployment) -> None:
+        inputs = stack.one(TABLE, "ledger-table").inputs
+
+        assert (inputs["hashKey"], inputs["rangeKey"]) == ("user", "ak")
+        assert inputs["attributes"] == [{"name": "user", "type": "S"}, {"name": "ak", "type": "S"}]
+        assert inputs["ttl"] == {"attributeName": "delete_on", "enabled": True}
+        assert (inputs["streamEnabled"], inputs["streamViewType"]) == (True, "OLD_IMAGE")
+        assert inputs["billingMode"] == "PAY_PER_REQUEST"
+        assert inputs["deletionProtectionEnabled"] is True
+        assert inputs["pointInTimeRecovery"] == {"enabled": True}
+        assert "serverSideEncryption" not in inputs
+
+    def test_customers_choices(self) -> None:
+        stack = deployed(tableKmsKeyArn=KMS_KEYS["tableKmsKeyArn"], pointInTimeRecovery="false")
+
+        inputs = stack.one(TABLE, "ledger-table").inputs
+
+        assert inputs["serverSideEncryption"] == {"enabled": True, "kmsKeyArn": KMS_KEYS["tableKmsKeyArn"]}
+        assert inputs["pointInTimeRecovery"] == {"enabled": False}
+
+
+class TestStream:
+    """A deletion that the mapping drops leaves an old key alive; one that blocks it leaves them all alive."""
+
+    def test_hands_over_deletions_that_fell_due(self, stack: Deployment) -> None:
+        inputs = stack.one(MAPPING, "destructor-stream").inputs
+
+        (one_filter,) = inputs["filterCriteria"]["filters"]
+        assert json.loads(one_filter["pattern"]) == {
+            "eventName": ["REMOVE"],
+            "dynamodb": {"OldImage": {"status": {"S": ["expiring", "inactive"]}}},
+        }
+        assert inputs["startingPosition"] == "TRIM_HORIZON"
+        assert inputs["functionName"] == "iam-key-rotator-destructor"
+        assert inputs["eventSourceArn"].startswith(
+            f"arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/iam-key-rotator/stream/",
+        )
+
+    def test_no_record_blocks_the_others_for_ever(self, stack: Deployment) -> None:
+        inputs = stack.one(MAPPING, "destructor-stream").inputs
+
+        assert inputs["functionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert inputs["bisectBatchOnFunctionError"] is True
+        assert (inputs["batchSize"], inputs["maximumRetryAttempts"], inputs["parallelizationFactor"]) == (10, 10, 1)
+        assert 0 < inputs["maximumRecordAgeInSeconds"] < 24 * 60 * 60
+        assert inputs["destinationConfig"] == {"onFailure": {"destinationArn": DEAD_LETTERS}}
+
+
+class TestSchedule:
+    """A schedule that cannot start the rotator is noticed when the first audit fails."""
+
+    def test_starts_the_rotator(self) -> None:
+        stack = deployed(schedule="rate(6 hours)")
+
+        rule = stack.one("aws:cloudwatch/eventRule:EventRule", "rotator-schedule").inputs
+        target = stack.one("aws:cloudwatch/eventTarget:EventTarget", "rotator-target").inputs
+        permission = stack.one("aws:lambda/permission:Permission", "rotator-permission").inputs
+
+        assert rule["scheduleExpression"] == "rate(6 hours)"
+        assert target["rule"] == rule["name"] == "iam-key-rotator-schedule"
+        assert target["arn"] == f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:iam-key-rotator-rotator"
+        assert permission == {
+            "function": "iam-key-rotator-rotator",
+            "action": "lambda:InvokeFunction",
+            "principal": "events.amazonaws.com",
+            "sourceArn": f"arn:aws:events:eu-central-1:{ACCOUNT}:rule/iam-key-rotator-schedule",
+        }
+        assert stack.outputs["schedule"] == "rate(6 hours)"
+
+    def test_what_it_cannot_deliver_is_parked(self, stack: Deployment) -> None:
+        target = stack.one("aws:cloudwatch/eventTarget:EventTarget", "rotator-target").inputs
+
+        assert target["deadLetterConfig"] == {"arn": DEAD_LETTERS}
+
+    def test_failed_run_is_parked_and_not_repeated(self, stack: Deployment) -> None:
+        """Lambda would start it twice more within minutes, to make and unmake keys while the mail is down."""
+        inputs = stack.one(
+            "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+            "rotator-invocations",
+        ).inputs
+
+        assert inputs["functionName"] == "iam-key-rotator-rotator"
+        assert inputs["maximumRetryAttempts"] == 0
+        assert inputs["destinationConfig"] == {"onFailure": {"destination": DEAD_LETTERS}}
+
+
+class TestDeadLetters:
+    """What could not be done must be there when somebody has time to look."""
+
+    def test_queue(self, stack: Deployment) -> None:
+        inputs = stack.one("aws:sqs/queue:Queue", "dead-letters-queue").inputs
+
+        assert inputs["messageRetentionSeconds"] == 14 * 24 * 60 * 60
+        assert inputs["sqsManagedSseEnabled"] is True
+
+    def test_only_the_schedule_may_send_besides_the_functions(self, stack: Deployment) -> None:
+        (policy,) = stack.all("aws:sqs/queuePolicy:QueuePolicy")
+
+        assert policy.inputs["queueUrl"] == stack.outputs["deadLetterQueueUrl"]
+
+
+def takes_tags(token: str) -> bool:
+    """Ask pulumi_aws, for a type token such as ``aws:ssm/parameter:Parameter``."""
+    match = re.fullmatch(r"aws:(\w+)/\w+:(\w+)", token)
+    if match is None:
+        return False
+    service = getattr(aws, "lambda_" if match[1] == "lambda" else match[1])
+    return "tags" in signature(getattr(service, f"{match[2]}Args")).parameters
+
+
+class TestTags:
+    """Costs and ownership are looked up by tags; a resource without them is nobody's."""
+
+    def test_every_resource_that_takes_tags_has_them(self) -> None:
+        stack = deployed(**MAILERS["smtp"], tags='{"Team": "identity"}', alarmEmail="ops@example.com")
+
+        taggable = [resource for resource in stack.resources if takes_tags(resource.type)]
+
+        assert len(taggable) > 20
+        assert [resource.name for resource in taggable if resource.inputs.get("tags") != {"Team": "identity"}] == []
+
+
+class TestComponents:
+    """Pulumi knows resources by type and name: either one changed means a table deleted and made anew."""
+
+    def test_type_tokens(self, stack: Deployment) -> None:
+        components = {
+            (resource.type, resource.name) for resource in stack.resources if not resource.type.startswith("aws:")
+        }
+
+        assert components == {
+            ("iam-key-rotator:index:AlarmTopic", "alarms"),
+            ("iam-key-rotator:index:DeadLetters", "dead-letters"),
+            ("iam-key-rotator:index:DecryptionPolicy", "decryption"),
+            ("iam-key-rotator:index:Destructor", "destructor"),
+            ("iam-key-rotator:index:KeyFunction", "destructor"),
+            ("iam-key-rotator:index:KeyFunction", "rotator"),
+            ("iam-key-rotator:index:KeyLedger", "ledger"),
+            ("iam-key-rotator:index:Mailer", "mailer"),
+            ("iam-key-rotator:index:Rotator", "rotator"),
+        }
+
+    def test_every_kind_of_stack_can_be_deployed(self, any_stack: Deployment) -> None:
+        names = [(resource.type, resource.name) for resource in any_stack.resources]
+
+        assert len(set(names)) == len(names)
+        assert {resource.name for resource in any_stack.all(FUNCTION)} == {"rotator-function", "destructor-function"}
