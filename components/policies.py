@@ -84,11 +84,10 @@ def rotator(
             TAGGED_USERS_ONLY,
         ),
         _allow("Ledger", ["dynamodb:Scan", *_LEDGER_ITEM_ACTIONS], table_arn),
+        *_encryption_keys_can_go(account),
     ]
     if encrypted:
-        statements.append(
-            _allow("EncryptionKeys", ["ssm:DeleteParameter", "ssm:PutParameter"], _encryption_keys(account)),
-        )
+        statements.append(_allow("StoreEncryptionKeys", ["ssm:PutParameter"], _encryption_keys(account)))
     if encrypted and secrets_kms_key_arn:
         statements.append(
             _allow(
@@ -119,9 +118,7 @@ def destructor(account: Account, *, table_arn: str, stream_arn: str) -> list[Sta
             account.iam_arn("user/*"),
             TAGGED_USERS_ONLY,
         ),
-        _allow("VersionsOfEncryptionKeys", ["ssm:DescribeParameters"], "*"),
-        # Whatever the stack's mode is now: a rotation may date from a time when keys were still encrypted.
-        _allow("EncryptionKeys", ["ssm:DeleteParameter"], _encryption_keys(account)),
+        *_encryption_keys_can_go(account),
     ]
 
 
@@ -222,6 +219,17 @@ def topic_takes_alarms(account: Account, *, topic_arn: str) -> str:
 
 # A transaction needs the rights of the writes that it consists of.
 _LEDGER_ITEM_ACTIONS = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+
+
+def _encryption_keys_can_go(account: Account) -> list[Statement]:
+    """Delete a rotation's encryption key, having seen from its metadata whose it is; it is never read.
+
+    Granted whatever the stack's mode is now: a rotation may date from a time when mails were still encrypted.
+    """
+    return [
+        _allow("DescribeEncryptionKeys", ["ssm:DescribeParameters"], "*"),
+        _allow("DeleteEncryptionKeys", ["ssm:DeleteParameter"], _encryption_keys(account)),
+    ]
 
 
 def _encryption_keys(account: Account) -> list[str]:
