@@ -17,6 +17,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from tests.simulation.blind_spots import refuse_parameter_name
+
 
 class Death(BaseException):
     """The process is gone: nothing in it may catch this, and nothing it does after it has any effect."""
@@ -34,9 +36,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """Strikes exactly once, at the given call, counted from 1."""
+    """Strikes exactly once: at the call of this number, counted from 1, or at the first call of this operation."""
 
-    call: int
+    call: int | str
     kind: Kind
 
 
@@ -46,17 +48,22 @@ class Controller:
 
     Attributes:
         fault: what is to go wrong, if anything.
+        outages: operations that fail before they take effect, each with its error, for as long as they stand here.
+        silent: operations that take effect and never answer, for as long as they stand here.
         observe: called with the operation and the request's body after each call that took effect.
         counted: calls by operation.
         calls: the operations, in their order.
     """
 
     fault: Fault | None = None
+    outages: dict[str, Exception] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
     observe: Callable[[str, bytes], None] = lambda operation, body: None  # noqa: ARG005
     calls: list[str] = field(default_factory=list)
     struck: str | None = None
     dead: bool = False
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _under_way: threading.local = field(default_factory=threading.local)
 
     @property
     def counted(self) -> Counter[str]:
@@ -70,6 +77,9 @@ class Controller:
             if self.dead:
                 raise Death
             self.calls.append(operation)
+            self._under_way.number = len(self.calls)
+            if operation in self.outages:
+                raise self.outages[operation]
             if not self._is_struck():
                 return
             match self.fault.kind if self.fault else None:
@@ -79,16 +89,18 @@ class Controller:
                     raise Death
                 case Kind.REFUSED:
                     self._strike(operation)
-                    raise _error(operation, "AccessDenied", 403)
+                    raise aws_error(operation, "AccessDenied", 403)
                 case Kind.BROKEN:
                     self._strike(operation)
-                    raise _error(operation, "InternalFailure", 500)
+                    raise aws_error(operation, "InternalFailure", 500)
 
     def after(self, event_name: str, body: bytes) -> None:
         """Look at what the call has done, and strike before its answer arrives."""
         operation = event_name.rpartition(".")[2]
         with self._lock:
             self.observe(operation, body)
+            if operation in self.silent:
+                raise ReadTimeoutError(endpoint_url="https://aws.invalid")
             if not self._is_struck():
                 return
             match self.fault.kind if self.fault else None:
@@ -101,7 +113,10 @@ class Controller:
                     raise ReadTimeoutError(endpoint_url="https://aws.invalid")
 
     def _is_struck(self) -> bool:
-        return self.fault is not None and self.struck is None and len(self.calls) == self.fault.call
+        if self.fault is None or self.struck is not None:
+            return False
+        number = self._under_way.number
+        return self.fault.call in {number, self.calls[number - 1]}
 
     def _strike(self, operation: str) -> None:
         self.struck = operation
@@ -120,18 +135,20 @@ class Switch:
         events.register_first("before-send", self._before)
         events.register_last("before-send", self._after)
 
-    def _before(self, event_name: str, **_: Any) -> None:
+    def _before(self, event_name: str, request: Any, **_: Any) -> None:
         self.controller.before(event_name)
+        refuse_parameter_name(event_name, request.body)
 
     def _after(self, event_name: str, request: Any, **_: Any) -> None:
         body = request.body or b""
         self.controller.after(event_name, body if isinstance(body, bytes) else str(body).encode())
 
 
-def _error(operation: str, code: str, status: int) -> ClientError:
+def aws_error(operation: str, code: str, status: int, message: str = "struck by a fault") -> ClientError:
+    """Make the error that boto3 raises for an answer of AWS."""
     return ClientError(
         {
-            "Error": {"Code": code, "Message": "struck by a fault"},
+            "Error": {"Code": code, "Message": message},
             "ResponseMetadata": {
                 "HTTPStatusCode": status,
                 "RequestId": "none",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
 
@@ -27,6 +28,11 @@ from tests.simulation.faults import Controller, Death, Switch
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -88,21 +94,16 @@ class World:
         self.controller = controller
         controller.observe = self._observe
         self._clock = clock
-        # A session of its own: what the world does itself is neither counted nor struck.
-        session = boto3.Session(region_name=REGION)
-        self.iam = session.client("iam")
-        self.dynamodb = session.client("dynamodb")
-        self.ssm = session.client("ssm")
-        self.sqs = session.client("sqs")
+        self.iam, self.dynamodb, self.ssm, self.sqs, self._ses = _clients_of_the_world()
         self.people: dict[str, Person] = {}
         self.misaddressed: list[Mail] = []
         self.faults_seen: list[BaseException] = []
         self._position = 0
         self.broken_promises: list[str] = []
         self.excused: set[str] = set()
-        self._build(session)
+        self._build()
 
-    def _build(self, session: boto3.Session) -> None:
+    def _build(self) -> None:
         self.dynamodb.create_table(
             TableName=TABLE,
             KeySchema=[{"AttributeName": "user", "KeyType": "HASH"}, {"AttributeName": "ak", "KeyType": "RANGE"}],
@@ -113,7 +114,7 @@ class World:
             BillingMode="PAY_PER_REQUEST",
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "OLD_IMAGE"},
         )
-        session.client("sesv2").create_email_identity(EmailIdentity=SENDER)
+        self._ses.create_email_identity(EmailIdentity=SENDER)
         self.sqs.create_queue(QueueName=QUEUE)
 
     # --- people -------------------------------------------------------------------------------------------------
@@ -314,6 +315,19 @@ class World:
     def _start_anew(self) -> None:
         """Whatever ran is over; the next invocation finds a process that lives."""
         self.controller.dead = False
+
+
+@cache
+def _clients_of_the_world() -> tuple[IAMClient, DynamoDBClient, SSMClient, SQSClient, SESV2Client]:
+    """Make clients from a session of their own: what the world does itself is neither counted nor struck."""
+    session = boto3.Session(region_name=REGION)
+    return (
+        session.client("iam"),
+        session.client("dynamodb"),
+        session.client("ssm"),
+        session.client("sqs"),
+        session.client("sesv2"),
+    )
 
 
 _clients = Clients()
