@@ -1,0 +1,9 @@
+"""Measures what a run of the rotator costs.
+
+scenario     what is measured, one run after the other
+account      an account in the emulator: tagged users, their keys, who of them is due
+rotator      one run of the rotator, in a process of its own
+invocation   that process: counts each request, and delays it as a network would
+footprint    the archive: its size, and how long its handlers take to import
+tables       the figures for people
+"""
