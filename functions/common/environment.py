@@ -50,12 +50,16 @@ class Environment:
     mailgun: Mailgun | None
     rotate_after_days: int
     delete_after_days: int
+    recovery_days: int
+    reminder_days: int
+    grace_extension_days: int
     retry_after_minutes: int
     max_deletion_attempts: int
     encrypt_key_pair: bool
     secrets_kms_key_arn: str | None
     allowed_email_domains: frozenset[str]
     dead_letter_queue_url: str | None
+    alarm_topic_arn: str | None
 
 
 def parse(variables: Mapping[str, str]) -> Environment:
@@ -80,12 +84,16 @@ def parse(variables: Mapping[str, str]) -> Environment:
         mailgun=reader.mailgun() if mail_client == "mailgun" else None,
         rotate_after_days=reader.number("ROTATE_AFTER_DAYS", default=80, highest=3650),
         delete_after_days=reader.number("DELETE_AFTER_DAYS", default=5, highest=3650),
+        recovery_days=reader.number("RECOVERY_DAYS", default=0, highest=3650),
+        reminder_days=reader.number("REMINDER_DAYS", default=1, highest=3650),
+        grace_extension_days=reader.number("GRACE_EXTENSION_DAYS", default=0, highest=3650),
         retry_after_minutes=reader.number("RETRY_AFTER_MINS", default=5, lowest=1, highest=1440),
         max_deletion_attempts=reader.number("MAX_DELETION_ATTEMPTS", default=12, lowest=1, highest=1000),
         encrypt_key_pair=reader.choice("ENCRYPT_KEY_PAIR", ("true", "false"), default="true") == "true",
         secrets_kms_key_arn=reader.optional("SECRETS_KMS_KEY_ARN"),
         allowed_email_domains=reader.domains("ALLOWED_EMAIL_DOMAINS"),
         dead_letter_queue_url=reader.optional("DEAD_LETTER_QUEUE_URL"),
+        alarm_topic_arn=reader.optional("ALARM_TOPIC_ARN"),
     )
     reader.report()
     return environment

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -72,7 +72,10 @@ class PlainKey:
 
 @dataclass(frozen=True, kw_only=True)
 class NewKey:
-    """A new access key was made; the old one goes at ``delete_on``."""
+    """A new access key was made; the old one ends at ``delete_on``.
+
+    Without ``recovery_days`` it is deleted then; otherwise it is deactivated, and deleted so many days later.
+    """
 
     template: ClassVar[str] = "new_key"
 
@@ -83,6 +86,7 @@ class NewKey:
     delete_on: datetime
     instruction: str
     content: SealedKey | PlainKey
+    recovery_days: int = 0
 
     @property
     def subject(self) -> str:
@@ -90,9 +94,86 @@ class NewKey:
         return f"New AWS access key for {self.user} in {self.account}"
 
     @property
+    def gone_on(self) -> datetime:
+        """When the old key is deleted for good."""
+        return self.delete_on + timedelta(days=self.recovery_days)
+
+    @property
     def sealed(self) -> bool:
         """Whether the reader has to decrypt the key pair."""
         return isinstance(self.content, SealedKey)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyReminder:
+    """An old access key ends soon, at ``delete_on``, and its user does not seem to have changed over.
+
+    Either the new key was never used, or the old one still is. ``recovery_days`` are those of ``NewKey``.
+    """
+
+    template: ClassVar[str] = "key_reminder"
+
+    user: str
+    account: Account
+    old_key_id: str
+    new_key_id: str
+    delete_on: datetime
+    recovery_days: int
+    new_key_used: bool
+    old_key_last_used: datetime | None
+    instruction: str
+
+    @property
+    def subject(self) -> str:
+        """Say whose key it is, and where."""
+        return f"Reminder: old AWS access key of {self.user} in {self.account} ends soon"
+
+    @property
+    def gone_on(self) -> datetime:
+        """When the old key is deleted for good."""
+        return self.delete_on + timedelta(days=self.recovery_days)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyDeactivated:
+    """An old access key no longer works; until it is deleted at ``delete_on``, an administrator can bring it back."""
+
+    template: ClassVar[str] = "key_deactivated"
+
+    user: str
+    account: Account
+    old_key_id: str
+    new_key_id: str | None
+    delete_on: datetime
+    instruction: str
+
+    @property
+    def subject(self) -> str:
+        """Say whose key it is, and where."""
+        return f"Old AWS access key of {self.user} in {self.account} deactivated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyReactivated:
+    """Somebody brought a deactivated key back; it has been deactivated once more and is deleted at ``delete_on``.
+
+    ``final`` means that it goes then, whatever anybody does to it meanwhile.
+    """
+
+    template: ClassVar[str] = "key_reactivated"
+
+    user: str
+    account: Account
+    old_key_id: str
+    new_key_id: str | None
+    delete_on: datetime
+    final: bool
+    instruction: str
+
+    @property
+    def subject(self) -> str:
+        """Say whose key it is, and where."""
+        return f"Old AWS access key of {self.user} in {self.account} deactivated again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +195,30 @@ class OldKeyDeleted:
         return f"Old AWS access key of {self.user} in {self.account} deleted"
 
 
-Notice = NewKey | OldKeyDeleted
+@dataclass(frozen=True, kw_only=True)
+class AddressChanged:
+    """Mail about a user's keys goes to ``new_address`` from now on. This is for the old address.
+
+    ``delete_on`` is when ``old_key_id`` ends, None if that is not settled.
+    """
+
+    template: ClassVar[str] = "address_changed"
+    # What administrators write into a user's tags is for whoever has the user's mail now.
+    instruction: ClassVar[str] = ""
+
+    user: str
+    account: Account
+    new_address: str
+    old_key_id: str
+    delete_on: datetime | None
+
+    @property
+    def subject(self) -> str:
+        """Say whose mail it is, and where."""
+        return f"Mail about AWS access keys of {self.user} in {self.account} now goes elsewhere"
+
+
+Notice = NewKey | KeyReminder | KeyDeactivated | KeyReactivated | OldKeyDeleted | AddressChanged
 
 
 def compose(notice: Notice, to: str) -> Message:
