@@ -19,12 +19,17 @@ import shlex
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from botocore.config import Config
     from botocore.exceptions import ClientError
+    from mypy_boto3_sts import STSClient
 
 try:
     from cryptography.fernet import Fernet, InvalidToken
@@ -42,7 +47,10 @@ no harm.
 The key to the block lies in the SSM Parameter Store and is read with your own
 AWS credentials, that is, with the access key you have been using so far. If it
 was handed to you in another way, put it into the environment variable ENC_KEY:
-then nothing is asked of AWS."""
+then AWS is not asked for it.
+
+Before --profile writes the pair, it is checked: AWS has to answer to it. Right
+after a rotation that can take some seconds, which are waited out."""
 
 EXAMPLES = """\
 examples:
@@ -56,7 +64,7 @@ examples:
   eval "$(python3 scripts/decryption.py --format env gAAAAAB...)"
       use the pair in this shell
   ENC_KEY=... CIPHER_TEXT=... python3 scripts/decryption.py
-      without AWS
+      without AWS; with --profile, add --no-check
 
 exit codes: 0 done; 1 it did not work, and the message says what to mend;
 2 the command was not understood"""
@@ -64,6 +72,10 @@ exit codes: 0 done; 1 it did not work, and the message says what to mend;
 ACCESS_KEY_ID = "aws_access_key_id"
 SECRET_ACCESS_KEY = "aws_secret_access_key"  # noqa: S105 - the name of a setting of the AWS credentials file, no secret
 SESSION_TOKENS = ("aws_session_token", "aws_security_token")
+
+# IAM is eventually consistent: a new key may be refused for some 10 to 15 seconds.
+CHECK_SECONDS = 60
+PAUSE_SECONDS = 2
 
 
 class Mishap(Exception):
@@ -116,7 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--region", help="the AWS region of the parameter (default: that of your AWS configuration)")
     key.add_argument("--aws-profile", metavar="NAME", help="the AWS profile to read it with (default: your usual one)")
 
-    output = parser.add_argument_group("what becomes of the key pair").add_mutually_exclusive_group()
+    fate = parser.add_argument_group("what becomes of the key pair")
+    output = fate.add_mutually_exclusive_group()
     output.add_argument(
         "--format",
         choices=tuple(FORMATS),
@@ -128,6 +141,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         type=_profile_name,
         help="write it into this profile of the AWS credentials file, and print no secret",
+    )
+    fate.add_argument(
+        "--check",
+        action=argparse.BooleanOptionalAction,
+        help="first make sure that AWS accepts the pair, waiting up to a minute (default: with --profile only)",
     )
     return parser
 
@@ -270,21 +288,16 @@ def own_parameter(arn: str, user_id: str) -> str:
 
 
 def _ask_aws(options: argparse.Namespace) -> tuple[str, str]:
-    try:
-        import boto3  # noqa: PLC0415 - a user who has the key in ENC_KEY need not have boto3
-        from botocore.config import Config  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError  # noqa: PLC0415
-    except ImportError:
-        raise Mishap("The Python library boto3 is missing. Install it with: python3 -m pip install boto3") from None
+    boto3 = _boto3()
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError  # noqa: PLC0415
 
-    config = Config(connect_timeout=10, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
     parameter = options.parameter
     try:
         session = boto3.Session(profile_name=options.aws_profile, region_name=options.region)
         if not parameter:
-            identity = session.client("sts", config=config).get_caller_identity()
+            identity = session.client("sts", config=_config()).get_caller_identity()
             parameter = own_parameter(identity["Arn"], identity["UserId"])
-        answer = session.client("ssm", config=config).get_parameter(Name=parameter, WithDecryption=True)
+        answer = session.client("ssm", config=_config()).get_parameter(Name=parameter, WithDecryption=True)
     except ClientError as error:
         raise Mishap(_explain(error, parameter, session.region_name)) from None
     except NoCredentialsError:
@@ -296,6 +309,20 @@ def _ask_aws(options: argparse.Namespace) -> tuple[str, str]:
     except (BotoCoreError, ValueError) as error:
         raise Mishap(f"AWS could not be asked for the encryption key: {_one_line(error)}") from None
     return answer["Parameter"]["Value"].strip(), parameter
+
+
+def _boto3() -> ModuleType:
+    try:
+        import boto3  # noqa: PLC0415 - a user who has the key in ENC_KEY need not have boto3
+    except ImportError:
+        raise Mishap("The Python library boto3 is missing. Install it with: python3 -m pip install boto3") from None
+    return boto3
+
+
+def _config() -> Config:
+    from botocore.config import Config  # noqa: PLC0415 - as above
+
+    return Config(connect_timeout=10, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 
 
 def _explain(error: ClientError, parameter: str | None, region: str | None) -> str:
@@ -331,6 +358,60 @@ def _one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
+# --- Does it work? ---------------------------------------------------------------------------------------------------
+
+
+def check(pair: KeyPair, options: argparse.Namespace) -> str:
+    """Ask AWS whose the new pair is.
+
+    Returns:
+        The ARN of its user.
+
+    Raises:
+        Mishap: AWS does not accept the pair, or cannot be asked.
+    """
+    boto3 = _boto3()
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - needs boto3
+
+    try:
+        sts = boto3.Session(
+            aws_access_key_id=pair.access_key_id,
+            aws_secret_access_key=pair.secret_access_key,
+            profile_name=options.aws_profile,  # for its region
+            region_name=options.region,
+        ).client("sts", config=_config())
+        return _once_it_is_known(sts, pair.access_key_id)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        raise Mishap(
+            f"AWS refuses the new key {pair.access_key_id} ({code}), and nothing was done with it: take the block from "
+            "your newest mail, or ask your administrator about the key. With --no-check you get it all the same."
+        ) from None
+    except (BotoCoreError, ValueError) as error:
+        raise Mishap(
+            f"The new key {pair.access_key_id} could not be checked, and nothing was done with it: {_one_line(error)}. "
+            "Try again, or add --no-check."
+        ) from None
+
+
+def _once_it_is_known(sts: STSClient, key_id: str) -> str:
+    """Ask until AWS knows the key; GetCallerIdentity needs no permission, so that only a bad key is refused."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - needs boto3
+
+    give_up = time.monotonic() + CHECK_SECONDS
+    told = False
+    while True:
+        try:
+            return str(sts.get_caller_identity()["Arn"])
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "InvalidClientTokenId" or time.monotonic() >= give_up:
+                raise
+        if not told:
+            print(f"AWS does not know {key_id} yet; trying again for up to {CHECK_SECONDS} s ...", file=sys.stderr)
+            told = True
+        time.sleep(PAUSE_SECONDS)
+
+
 # --- What becomes of the pair ----------------------------------------------------------------------------------------
 
 
@@ -361,19 +442,23 @@ FORMATS: dict[str, Callable[[KeyPair], str]] = {"text": as_text, "env": as_env, 
 
 
 def _deliver(opened: KeyPair | str, options: argparse.Namespace) -> None:
-    if isinstance(opened, KeyPair):
-        if options.profile:
-            path = credentials_file(os.environ)
-            store(opened, options.profile, path)
-            print(
-                f"Access key {opened.access_key_id} of {opened.user} is now in the profile {options.profile} of {path}."
+    if isinstance(opened, str):
+        if options.profile or options.check or options.format != "text":
+            raise Mishap(
+                "This block holds a single value and no key pair: leave out --profile, --format and --check to see it."
             )
-        else:
-            print(FORMATS[options.format](opened))
-    elif options.profile or options.format != "text":
-        raise Mishap("This block holds a single value and no key pair: leave out --profile and --format to see it.")
-    else:
         print(opened)
+        return
+    if options.check or (options.check is None and options.profile):
+        # Before anything is written: a pair that does not work must not take the place of one that does.
+        owner = check(opened, options)
+        print(f"AWS accepts {opened.access_key_id} as {owner}.", file=sys.stderr)
+    if options.profile:
+        path = credentials_file(os.environ)
+        store(opened, options.profile, path)
+        print(f"Access key {opened.access_key_id} of {opened.user} is now in the profile {options.profile} of {path}.")
+    else:
+        print(FORMATS[options.format](opened))
 
 
 def credentials_file(environment: Mapping[str, str]) -> Path:

@@ -183,7 +183,7 @@ class TestCommand:
         monkeypatch.setenv("ENC_KEY", key.decode())
         block = Fernet(key).encrypt(decryption.as_json(PAIR).encode()).decode()
 
-        code = decryption.main(["--profile", "work", block])
+        code = decryption.main(["--profile", "work", "--no-check", block])
 
         out, err = capsys.readouterr()
         assert (code, err) == (0, "")
