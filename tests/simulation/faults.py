@@ -123,17 +123,17 @@ class Controller:
 
 
 class Switch:
-    """Holds the controller of the world that lives at the moment; boto3's handlers outlive any of them."""
+    """Holds the controller of the world that lives at the moment; boto3's handlers outlive any of them.
+
+    Attributes:
+        session: stands around every call of the clients that are built from it.
+    """
 
     def __init__(self) -> None:
         self.controller = Controller()
-
-    def install(self) -> None:
-        """Stand around every call that clients of boto3's default session make from now on."""
-        boto3.setup_default_session()
-        events = boto3._get_default_session().events
-        events.register_first("before-send", self._before)
-        events.register_last("before-send", self._after)
+        self.session = boto3.Session()
+        self.session.events.register_first("before-send", self._before)
+        self.session.events.register_last("before-send", self._after)
 
     def _before(self, event_name: str, request: Any, **_: Any) -> None:
         self.controller.before(event_name)

@@ -21,6 +21,7 @@ from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 from moto.iam.models import AccessKeyLastUsed, iam_backends
 
+from functions.common import telemetry
 from functions.common.clients import Clients
 from functions.destructor import handler as destructor
 from functions.rotator import handler as rotator
@@ -99,6 +100,7 @@ class World:
         self.misaddressed: list[Mail] = []
         self.faults_seen: list[BaseException] = []
         self._position = 0
+        self.made_by_hand: set[str] = set()
         self.broken_promises: list[str] = []
         self.excused: set[str] = set()
         self._build()
@@ -133,6 +135,7 @@ class World:
         """Make a key by hand; whoever does holds its secret."""
         key = self.iam.create_access_key(UserName=name)["AccessKey"]
         self.people[name].secrets.add(key["SecretAccessKey"])
+        self.made_by_hand.add(key["AccessKeyId"])
         return key["AccessKeyId"]
 
     def use_key(self, name: str, key_id: str) -> None:
@@ -150,7 +153,7 @@ class World:
         return {key.access_key_id: key.status for key in self._keys(name)}
 
     def _keys(self, name: str) -> list[Any]:
-        return list(iam_backends[ACCOUNT]["aws"].users[name].access_keys) if self._exists(name) else []
+        return list(iam_backends[ACCOUNT]["aws"].users[name].access_keys) if self.exists(name) else []
 
     def _holds(self, person: Person, key: Any) -> bool:
         return key.secret_access_key in person.secrets or self._in_mail(person, key)
@@ -203,12 +206,13 @@ class World:
 
     def _owner(self, address: str) -> Person | None:
         for name, person in self.people.items():
-            tags = self.iam.list_user_tags(UserName=name)["Tags"] if self._exists(name) else []
+            tags = self.iam.list_user_tags(UserName=name)["Tags"] if self.exists(name) else []
             if any(tag["Key"].upper() == "IKR:EMAIL" and tag["Value"] == address for tag in tags):
                 return person
         return None
 
-    def _exists(self, name: str) -> bool:
+    def exists(self, name: str) -> bool:
+        """Tell whether there is such a user."""
         return name in iam_backends[ACCOUNT]["aws"].users
 
     # --- what there is ------------------------------------------------------------------------------------------
@@ -330,8 +334,12 @@ def _clients_of_the_world() -> tuple[IAMClient, DynamoDBClient, SSMClient, SQSCl
     )
 
 
+@cache
+def _switch() -> Switch:
+    return Switch()
+
+
 _clients = Clients()
-_switch = Switch()
 
 
 @contextmanager
@@ -346,7 +354,7 @@ def new_world(**environment: str) -> Iterator[World]:
         "IAM_KEY_ROTATOR_TABLE": TABLE,
         "MAIL_FROM": SENDER,
         "DEAD_LETTER_QUEUE_URL": f"https://queue.amazonaws.com/{ACCOUNT}/{QUEUE}",
-        # Powertools keeps one logger per name, and with it the standard output of the test that came first.
+        # Powertools keeps a logger for each name, and each logger the standard output it was made with.
         "POWERTOOLS_SERVICE_NAME": f"world-{uuid.uuid4().hex}",
         **environment,
     }
@@ -356,11 +364,13 @@ def new_world(**environment: str) -> Iterator[World]:
         mock.patch("time.sleep", clock.shift),
         mock_aws(),
     ):
+        telemetry._logger.cache_clear()
+        telemetry._metrics.cache_clear()
         controller = Controller()
-        if "iam" not in _clients.__dict__:
-            _switch.install()
-        _switch.controller = controller
+        _switch().controller = controller
         with (
+            # moto has taken the default session away; every client of the functions is to be built from the switch's.
+            mock.patch.object(boto3, "DEFAULT_SESSION", _switch().session),
             mock.patch.object(rotator, "_clients", return_value=_clients),
             mock.patch.object(destructor, "_clients", return_value=_clients),
         ):

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import pytest
+
+from functions.common.errors import PolicyError
+from functions.common.tags import Defaults, UserPolicy, domain_of, is_address, parse
+
+DEFAULTS = Defaults(rotate_after_days=80, delete_after_days=5)
+BAD_DAYS = ["٣٠", "²", "+5", "-1", "3651", "5.0", "", " 5", "5 ", "1_0", "9" * 256]
+GOOD_ADDRESSES = [
+    "alice@example.com",
+    "a.b-c_d+e=f/g@mail.example-1.co",
+    f"{'x' * 64}@example.com",
+    "alice@EXAMPLE.COM",
+]
+BAD_ADDRESSES = [
+    "",
+    "alice",
+    "@example.com",
+    "alice@",
+    "alice@example",
+    "alice@example.com.",
+    "alice@.example.com",
+    "alice@example..com",
+    "alice@-example.com",
+    "alice@example-.com",
+    ".alice@example.com",
+    "alice.@example.com",
+    "al..ice@example.com",
+    "alice@example.com bob@example.com",
+    "alice@example.com:bob@example.com",
+    "alice@bob@example.com",
+    " alice@example.com",
+    "alice@example.com\n",
+    "alice@example.com\u2028",
+    "alice\u2028@example.com",
+    "аlice@example.com",  # noqa: RUF001 (a Cyrillic letter that looks like a Latin one)
+    "alice@exämple.com",
+    f"{'x' * 65}@example.com",
+    f"alice@{'x' * 64}.com",
+    f"alice@{'.'.join(['x' * 60] * 4)}.example.com",
+]
+
+
+def policy(tags: dict[str, str], *domains: str) -> UserPolicy:
+    parsed = parse(
+        {"IKR:EMAIL": "alice@example.com"} | tags, defaults=DEFAULTS, allowed_email_domains=frozenset(domains)
+    )
+    assert parsed is not None
+    return parsed
+
+
+def faults(tags: dict[str, str], *domains: str) -> str:
+    with pytest.raises(PolicyError) as fault:
+        policy(tags, *domains)
+    return str(fault.value)
+
+
+def test_user_without_address_is_left_alone_whatever_the_other_tags_say() -> None:
+    assert parse({"IKR:ROTATE_AFTER_DAYS": "soon", "EMAIL": "alice@example.com"}, defaults=DEFAULTS) is None
+
+
+def test_stack_decides_where_the_tags_do_not() -> None:
+    assert policy({"team": "blue"}) == UserPolicy(
+        email="alice@example.com", rotate_after_days=80, delete_after_days=5, instruction=""
+    )
+
+
+def test_tags_override_the_stack() -> None:
+    parsed = policy({"IKR:ROTATE_AFTER_DAYS": "0", "IKR:DELETE_AFTER_DAYS": "3650"})
+
+    assert (parsed.rotate_after_days, parsed.delete_after_days) == (0, 3650)
+
+
+@pytest.mark.parametrize("spelling", [str.lower, str.upper, str.title, str.swapcase])
+def test_tag_names_are_compared_without_case(spelling: type[str]) -> None:
+    """IAM keeps the case of a tag's name and does not tell names apart by it."""
+    tags = {
+        "IKR:Email": "alice@example.com",
+        "IKR:Rotate_After_Days": "30",
+        "IKR:Delete_After_Days": "3",
+        "IKR:Instruction_0": "Call Bob.",
+    }
+
+    parsed = parse({spelling(name): value for name, value in tags.items()}, defaults=DEFAULTS)
+
+    assert parsed == UserPolicy(
+        email="alice@example.com", rotate_after_days=30, delete_after_days=3, instruction="Call Bob."
+    )
+
+
+@pytest.mark.parametrize("value", BAD_DAYS)
+@pytest.mark.parametrize("tag", ["IKR:ROTATE_AFTER_DAYS", "IKR:DELETE_AFTER_DAYS"])
+def test_days_are_ascii_digits_up_to_3650(tag: str, value: str) -> None:
+    assert faults({tag: value}) == f"{tag} is {value!r}, and must be a whole number from 0 to 3650"
+
+
+@pytest.mark.parametrize("address", GOOD_ADDRESSES)
+def test_one_plain_address_is_taken(address: str) -> None:
+    assert policy({"IKR:EMAIL": address}).email == address
+
+
+@pytest.mark.parametrize("address", BAD_ADDRESSES)
+def test_anything_but_one_plain_address_is_refused(address: str) -> None:
+    """A tag may hold two addresses, or a letter that looks like another: a secret would go where nobody meant it to."""
+    assert not is_address(address)
+    assert faults({"IKR:EMAIL": address}) == f"IKR:EMAIL is {address!r}, which is not one plain e-mail address"
+
+
+@pytest.mark.parametrize("address", ["alice@example.com", "alice@EXAMPLE.com"])
+def test_allowed_domain_is_compared_without_case(address: str) -> None:
+    parsed = policy({"IKR:EMAIL": address}, "example.com", "example.org")
+
+    assert parsed.email == address
+
+
+@pytest.mark.parametrize("address", ["alice@evil.example", "alice@sub.example.com", "alice@notexample.com"])
+def test_domain_that_is_not_allowed_is_refused(address: str) -> None:
+    """Whoever may tag a user could otherwise have the user's secrets sent anywhere."""
+    assert "whose domain is not among the allowed ones" in faults({"IKR:EMAIL": address}, "example.com")
+
+
+def test_all_faults_of_a_user_are_told_together() -> None:
+    told = faults({"IKR:EMAIL": "alice", "IKR:ROTATE_AFTER_DAYS": "x", "IKR:DELETE_AFTER_DAYS": "y"})
+
+    assert [fault.split()[0] for fault in told.split("; ")] == [
+        "IKR:EMAIL",
+        "IKR:ROTATE_AFTER_DAYS",
+        "IKR:DELETE_AFTER_DAYS",
+    ]
+
+
+def test_instruction_is_joined_in_numeric_order() -> None:
+    tags = {f"ikr:Instruction_{number}": f"<{number}>" for number in (10, 2, 0, 11, 1, 3, 5, 4, 9, 8, 7, 6)}
+
+    parsed = policy(tags)
+
+    assert parsed.instruction == " ".join(f"<{number}>" for number in range(12))
+    assert parsed.warnings == ()
+
+
+@pytest.mark.parametrize("suffix", ["", "A", "1A", "-1", "1.0", "٣"])
+def test_instruction_without_a_number_is_ignored_with_a_warning(suffix: str) -> None:
+    parsed = policy({"IKR:INSTRUCTION_0": "Call Bob.", f"IKR:INSTRUCTION_{suffix}": "Call Eve."})
+
+    assert parsed.instruction == "Call Bob."
+    assert parsed.warnings == (f"IKR:INSTRUCTION_{suffix} is ignored: its suffix is not a number",)
+
+
+def test_domain_of_an_address_is_lower_case() -> None:
+    assert domain_of("Alice@Mail.Example.COM") == "mail.example.com"
