@@ -27,6 +27,7 @@ LAMBDA_PYTHON = "3.13"
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _FUNCTIONS = _REPOSITORY / "functions"
+_TEMPLATES = _FUNCTIONS / "mail" / "templates"
 _LOCK = _FUNCTIONS / "requirements.txt"
 _BUNDLES = _REPOSITORY / "build" / "bundles"
 
@@ -71,12 +72,21 @@ class Target:
         return cls(name=f"{sysconfig.get_platform()}-{sysconfig.get_python_version()}", options=())
 
 
-def lambda_code(target: Target) -> pulumi.AssetArchive:
-    """Make the functions' archive; its entry ``.`` is the dependencies, every other entry a file of the functions."""
-    own = [*_FUNCTIONS.rglob("*.py"), *(_FUNCTIONS / "mail" / "templates").glob("*")]
+def lambda_code(target: Target, templates: Path | None = None) -> pulumi.AssetArchive:
+    """Make the functions' archive; its entry ``.`` is the dependencies, every other entry a file of the functions.
+
+    Args:
+        target: what the dependencies are built for.
+        templates: a folder whose files take the places of the built-in mail templates of the same name.
+    """
+    own = [*_FUNCTIONS.rglob("*.py"), *_TEMPLATES.glob("*")]
+    files = {path.relative_to(_REPOSITORY).as_posix(): path for path in own if path.is_file()}
+    if templates:
+        place = _TEMPLATES.relative_to(_REPOSITORY)
+        files |= {(place / path.name).as_posix(): path for path in templates.iterdir()}
     entries: dict[str, pulumi.Asset | pulumi.Archive] = {".": pulumi.FileArchive(str(dependencies(target)))}
-    for path in sorted(path for path in own if path.is_file()):
-        entries[path.relative_to(_REPOSITORY).as_posix()] = pulumi.FileAsset(str(path))
+    for name in sorted(files):
+        entries[name] = pulumi.FileAsset(str(files[name]))
     return pulumi.AssetArchive(entries)
 
 

@@ -51,11 +51,13 @@ class Destructor(pulumi.ComponentResource):
                     account=service.account,
                     table_arn=service.ledger.table_arn,
                     stream_arn=service.ledger.stream_arn,
+                    alarm_topic_arn=service.alarm_topic_arn,
                 ).apply(
                     lambda known: policies.destructor(
                         known["account"],
                         table_arn=known["table_arn"],
                         stream_arn=known["stream_arn"],
+                        alarm_topic_arn=known["alarm_topic_arn"],
                     ),
                 ),
                 failures={
@@ -65,7 +67,10 @@ class Destructor(pulumi.ComponentResource):
                     "RecordsParked": "Records of the ledger's stream could not be read, and wait in the dead-letter "
                     "queue.",
                 },
-                environment={"DEAD_LETTER_QUEUE_URL": service.dead_letters.queue_url},
+                environment={
+                    "DEAD_LETTER_QUEUE_URL": service.dead_letters.queue_url,
+                    "ALARM_TOPIC_ARN": service.alarm_topic_arn,
+                },
             ),
             child,
         )

@@ -100,8 +100,8 @@ def rotator(
     return statements
 
 
-def destructor(account: Account, *, table_arn: str, stream_arn: str) -> list[Statement]:
-    """What the destructor does: read the ledger's stream and delete old keys; it can create none."""
+def destructor(account: Account, *, table_arn: str, stream_arn: str, alarm_topic_arn: str) -> list[Statement]:
+    """What the destructor does: read the ledger's stream, deactivate and delete old keys; it can create none."""
     return [
         _allow(
             "LedgerStream",
@@ -114,10 +114,11 @@ def destructor(account: Account, *, table_arn: str, stream_arn: str) -> list[Sta
         _allow("TagsOfUsers", ["iam:ListUserTags"], account.iam_arn("user/*")),
         _allow(
             "KeysOfTaggedUsers",
-            ["iam:DeleteAccessKey", "iam:ListAccessKeys"],
+            ["iam:DeleteAccessKey", "iam:GetAccessKeyLastUsed", "iam:ListAccessKeys", "iam:UpdateAccessKey"],
             account.iam_arn("user/*"),
             TAGGED_USERS_ONLY,
         ),
+        _allow("TellOfReactivatedKeys", ["sns:Publish"], alarm_topic_arn),
         *_encryption_keys_can_go(account),
     ]
 

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import getaddresses, parseaddr
+from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 import pulumi
 
-from components import schedule
+from components import mail_templates, schedule
 from components.bundle import Architecture
 from components.config_reader import ConfigReader
 
@@ -53,10 +54,16 @@ _MOST_TAGS, _LONGEST_DOMAIN_LIST = 50, 2048
 
 @dataclass(frozen=True, kw_only=True)
 class RotationPolicy:
-    """When a key is replaced, when the old one goes, and how often a failed deletion is tried. Whole days, minutes."""
+    """When a key is replaced, how gently the old one goes, and how often a failed deletion is tried.
+
+    Whole days and minutes.
+    """
 
     rotate_after_days: int
     delete_after_days: int
+    recovery_days: int
+    reminder_days: int
+    grace_extension_days: int
     retry_after_minutes: int
     max_deletion_attempts: int
 
@@ -90,11 +97,15 @@ class Mailgun:
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """Who mails are from, whom they may go to (empty: anybody), and how they travel: by SES where ``via`` is None."""
+    """Who mails are from, whom they may go to (empty: anybody), how they travel, and how they are worded.
+
+    ``via`` None is SES. ``templates`` is a folder of templates that stand in for the built-in ones; None: no folder.
+    """
 
     sender: str
     allowed_domains: tuple[str, ...]
     via: Smtp | Mailgun | None
+    templates: Path | None
 
     @property
     def sender_address(self) -> str:
@@ -154,6 +165,9 @@ def load() -> Settings:
         policy=RotationPolicy(
             rotate_after_days=config.number("rotateAfterDays", default=80, lowest=0, highest=3650),
             delete_after_days=config.number("deleteAfterDays", default=5, lowest=0, highest=3650),
+            recovery_days=config.number("recoveryDays", default=0, lowest=0, highest=3650),
+            reminder_days=config.number("reminderDays", default=1, lowest=0, highest=3650),
+            grace_extension_days=config.number("graceExtensionDays", default=0, lowest=0, highest=3650),
             retry_after_minutes=config.number("retryAfterMinutes", default=5, lowest=1, highest=1440),
             max_deletion_attempts=config.number("maxDeletionAttempts", default=12, lowest=1, highest=1000),
         ),
@@ -256,7 +270,20 @@ def _mail(config: ConfigReader) -> Mail:
         via = _smtp(config, default_username=parseaddr(sender)[1])
     elif mailer == "mailgun":
         via = _mailgun(config)
-    return Mail(sender=sender, allowed_domains=_allowed_domains(config), via=via)
+    return Mail(sender=sender, allowed_domains=_allowed_domains(config), via=via, templates=_templates(config))
+
+
+def _templates(config: ConfigReader) -> Path | None:
+    path = config.text("mailTemplates")
+    if path is None:
+        return None
+    folder = mail_templates.resolve(path)
+    if not folder.is_dir():
+        config.fault("mailTemplates", path, "there is no such folder; give a path from the project's root")
+        return None
+    for fault in mail_templates.faults_of(folder):
+        config.fault("mailTemplates", path, fault)
+    return folder
 
 
 def _reject_keys_of_other_mailers(config: ConfigReader, mailer: MailerName) -> None:

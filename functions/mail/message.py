@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from functions.common.account import Account
 from functions.common.errors import RecipientRefused
@@ -20,7 +20,8 @@ from functions.common.errors import RecipientRefused
 if TYPE_CHECKING:
     import jinja2
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
+"""The folder of the templates that mails are written with."""
 
 # One address and nothing beside it. A tag's value may hold two addresses or a line separator: either would send a
 # secret where nobody meant it to go, or break a header.
@@ -218,11 +219,17 @@ class AddressChanged:
         return f"Mail about AWS access keys of {self.user} in {self.account} now goes elsewhere"
 
 
+Part = Literal["txt", "html"]
 Notice = NewKey | KeyReminder | KeyDeactivated | KeyReactivated | OldKeyDeleted | AddressChanged
 
 
-def compose(notice: Notice, to: str) -> Message:
+def compose(notice: Notice, to: str, *, folders: tuple[Path, ...] = (TEMPLATES,)) -> Message:
     """Write the mail that tells ``to`` of a notice, as text and as HTML with the same facts.
+
+    Args:
+        notice: what is told.
+        to: the one who is told.
+        folders: where the templates are; of two with the same name, the one in the earlier folder counts.
 
     Raises:
         RecipientRefused: ``to`` is not exactly one address.
@@ -230,22 +237,23 @@ def compose(notice: Notice, to: str) -> Message:
     return Message(
         to=to,
         subject=_one_line(notice.subject),
-        text=_render(f"{notice.template}.txt.j2", notice),
-        html=_render(f"{notice.template}.html.j2", notice),
+        text=render(notice, "txt", folders),
+        html=render(notice, "html", folders),
     )
 
 
-def _render(template: str, notice: Notice) -> str:
-    return _templates().get_template(template).render(notice=notice)
+def render(notice: Notice, part: Part, folders: tuple[Path, ...] = (TEMPLATES,)) -> str:
+    """Write one part of a notice's mail."""
+    return _templates(folders).get_template(f"{notice.template}.{part}.j2").render(notice=notice)
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def _templates(folders: tuple[Path, ...]) -> jinja2.Environment:
     """Load Jinja2 when the first mail is written: most runs write none, and all of them start faster without it."""
     import jinja2  # noqa: PLC0415 # see above: what a cold start costs is owed to Lambda
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        loader=jinja2.FileSystemLoader(folders),
         autoescape=jinja2.select_autoescape(enabled_extensions=["html.j2"], default=False),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -72,6 +72,15 @@ class TestWhatIsInIt:
         }
         assert len(templates) > 0
 
+    def test_templates_of_the_stack_take_the_places_of_those(
+        self, lambda_files: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        (tmp_path / "new_key.txt.j2").write_text("of the stack")
+
+        files = contents(bundle.lambda_code(ARM, tmp_path))
+
+        assert files == lambda_files | {"functions/mail/templates/new_key.txt.j2": b"of the stack"}
+
     @pytest.mark.parametrize("package", ["aws_lambda_powertools", "cryptography", "jinja2", "requests"])
     def test_dependencies(self, package: str, lambda_files: dict[str, bytes]) -> None:
         assert f"{package}/__init__.py" in lambda_files

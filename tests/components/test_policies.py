@@ -122,10 +122,11 @@ class TestTheWholePolicies:
             ),
             "TagsOfUsers": allow(["iam:ListUserTags"], f"arn:{partition}:iam::{ACCOUNT}:user/*"),
             "KeysOfTaggedUsers": allow(
-                ["iam:DeleteAccessKey", "iam:ListAccessKeys"],
+                ["iam:DeleteAccessKey", "iam:GetAccessKeyLastUsed", "iam:ListAccessKeys", "iam:UpdateAccessKey"],
                 f"arn:{partition}:iam::{ACCOUNT}:user/*",
                 {"Null": {"aws:ResourceTag/IKR:EMAIL": "false"}},
             ),
+            "TellOfReactivatedKeys": allow(["sns:Publish"], f"arn:{partition}:sns:{here}:iam-key-rotator-alarms"),
         }
 
     def test_decryption(self, partition: str) -> None:

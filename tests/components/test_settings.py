@@ -90,9 +90,10 @@ class TestPulumiYaml:
 class TestWhatIsTaken:
     def test_zero_stays_zero(self) -> None:
         """A configured 0 that became a default would leave keys alone that the operator wants replaced."""
-        taken = with_sender(rotateAfterDays="0", deleteAfterDays="0", reservedConcurrency="0")
+        taken = with_sender(rotateAfterDays="0", deleteAfterDays="0", reminderDays="0", reservedConcurrency="0")
 
         assert (taken.policy.rotate_after_days, taken.policy.delete_after_days) == (0, 0)
+        assert taken.policy.reminder_days == 0
         assert taken.runtime.reserved_concurrency == 0
 
     @pytest.mark.parametrize(
@@ -179,6 +180,10 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ({"rotateAfterDays": "80.5"}, "rotateAfterDays is '80.5'", "whole number"),
     ({"rotateAfterDays": "٣٠"}, "rotateAfterDays is", "whole number"),
     ({"deleteAfterDays": "five"}, "deleteAfterDays is 'five'", "0 to 3650"),
+    ({"recoveryDays": "-1"}, "recoveryDays is '-1'", "0 to 3650"),
+    ({"reminderDays": "3651"}, "reminderDays is '3651'", "0 to 3650"),
+    ({"graceExtensionDays": "a few"}, "graceExtensionDays is 'a few'", "0 to 3650"),
+    ({"mailTemplates": "no/such/folder"}, "mailTemplates is 'no/such/folder'", "from the project's root"),
     ({"retryAfterMinutes": "0"}, "retryAfterMinutes is '0'", "1 to 1440"),
     ({"maxDeletionAttempts": "0"}, "maxDeletionAttempts is '0'", "1 to 1000"),
     ({"encryptKeyPair": "yes"}, "encryptKeyPair is 'yes'", "true, false"),

@@ -159,6 +159,9 @@ class TestEnvironment:
         "ACCOUNT_ID": ACCOUNT,
         "ROTATE_AFTER_DAYS": "80",
         "DELETE_AFTER_DAYS": "5",
+        "RECOVERY_DAYS": "0",
+        "REMINDER_DAYS": "1",
+        "GRACE_EXTENSION_DAYS": "0",
         "RETRY_AFTER_MINS": "5",
         "MAX_DELETION_ATTEMPTS": "12",
         "ENCRYPT_KEY_PAIR": "true",
@@ -180,6 +183,7 @@ class TestEnvironment:
             "MAIL_CLIENT": "ses",
             "POWERTOOLS_SERVICE_NAME": "iam-key-rotator-destructor",
             "DEAD_LETTER_QUEUE_URL": stack.outputs["deadLetterQueueUrl"],
+            "ALARM_TOPIC_ARN": stack.outputs["alarmTopicArn"],
         }
 
     @BOTH
@@ -212,6 +216,9 @@ class TestEnvironment:
         stack = deployed(
             rotateAfterDays="0",
             deleteAfterDays="1",
+            recoveryDays="7",
+            reminderDays="0",
+            graceExtensionDays="4",
             retryAfterMinutes="2",
             maxDeletionAttempts="3",
             encryptKeyPair="false",
@@ -222,6 +229,9 @@ class TestEnvironment:
 
         assert environment["ROTATE_AFTER_DAYS"] == "0"
         assert environment["DELETE_AFTER_DAYS"] == "1"
+        assert environment["RECOVERY_DAYS"] == "7"
+        assert environment["REMINDER_DAYS"] == "0"
+        assert environment["GRACE_EXTENSION_DAYS"] == "4"
         assert environment["RETRY_AFTER_MINS"] == "2"
         assert environment["MAX_DELETION_ATTEMPTS"] == "3"
         assert environment["ENCRYPT_KEY_PAIR"] == "false"

@@ -5,13 +5,27 @@ import re
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
 from functions.common.account import Account
 from functions.common.errors import RecipientRefused
-from functions.mail.message import Message, NewKey, Notice, OldKeyDeleted, PlainKey, SealedKey, compose
+from functions.mail.message import (
+    TEMPLATES,
+    AddressChanged,
+    KeyDeactivated,
+    KeyReactivated,
+    KeyReminder,
+    Message,
+    NewKey,
+    Notice,
+    OldKeyDeleted,
+    PlainKey,
+    SealedKey,
+    compose,
+)
 
 SECRET = "not/a/real/secret/but/as/long/as/one+Xx1"
 KEY = Fernet.generate_key()
@@ -38,7 +52,50 @@ DELETED = OldKeyDeleted(
     deleted_on=SEALED.delete_on,
     instruction=SEALED.instruction,
 )
-NOTICES = [pytest.param(SEALED, id="sealed"), pytest.param(PLAIN, id="plain"), pytest.param(DELETED, id="deleted")]
+REMINDER = KeyReminder(
+    user=SEALED.user,
+    account=SEALED.account,
+    old_key_id=SEALED.old_key_id,
+    new_key_id=SEALED.new_key_id,
+    delete_on=SEALED.delete_on,
+    recovery_days=0,
+    new_key_used=False,
+    old_key_last_used=None,
+    instruction=SEALED.instruction,
+)
+DEACTIVATED = KeyDeactivated(
+    user=SEALED.user,
+    account=SEALED.account,
+    old_key_id=SEALED.old_key_id,
+    new_key_id=SEALED.new_key_id,
+    delete_on=SEALED.delete_on,
+    instruction=SEALED.instruction,
+)
+REACTIVATED = KeyReactivated(
+    user=SEALED.user,
+    account=SEALED.account,
+    old_key_id=SEALED.old_key_id,
+    new_key_id=SEALED.new_key_id,
+    delete_on=SEALED.delete_on,
+    final=False,
+    instruction=SEALED.instruction,
+)
+ADDRESS_CHANGED = AddressChanged(
+    user=SEALED.user,
+    account=SEALED.account,
+    new_address="alice@example.org",
+    old_key_id=SEALED.old_key_id,
+    delete_on=SEALED.delete_on,
+)
+# What tells a user about a pair of keys, and carries the administrators' instruction.
+NOTICES = [
+    pytest.param(SEALED, id="sealed"),
+    pytest.param(PLAIN, id="plain"),
+    pytest.param(REMINDER, id="reminder"),
+    pytest.param(DEACTIVATED, id="deactivated"),
+    pytest.param(REACTIVATED, id="reactivated"),
+    pytest.param(DELETED, id="deleted"),
+]
 
 
 def read(page: str) -> str:
@@ -83,6 +140,81 @@ def test_subject_names_user_and_account(notice: Notice) -> None:
     assert "acme-prod (111122223333)" in subject
 
 
+def test_recovery_gives_the_old_key_two_ends() -> None:
+    """Deactivated and deleted are days apart, and only one of the two can be undone."""
+    without, recoverable = (compose(replace(SEALED, recovery_days=days), "alice@example.com") for days in (0, 7))
+
+    assert "deactivated" not in without.text + without.html
+    for part in (recoverable.text, read(recoverable.html)):
+        assert "Both work until the old key is deactivated." in unwrapped(part)
+        assert re.search(r"Old key is deactivated:?\s+Friday, 5 June 2026, 12:00 UTC", part)
+        assert re.search(r"Old key is deleted:?\s+Friday, 12 June 2026, 12:00 UTC", part)
+
+
+@pytest.mark.parametrize(
+    ("new_key_used", "old_key_last_used", "told"),
+    [
+        (False, None, ["Your new AWS access key has never been used", "Old key last used never"]),
+        (False, SEALED.delete_on, ["Your new AWS access key has never been used", "Friday, 5 June 2026"]),
+        (True, SEALED.delete_on, ["Your old AWS access key is still in use", "New key used yes"]),
+    ],
+)
+def test_reminder_says_which_key_it_is_about(
+    new_key_used: bool,  # noqa: FBT001 (pytest hands parameters over by name)
+    old_key_last_used: datetime | None,
+    told: list[str],
+) -> None:
+    notice = replace(REMINDER, new_key_used=new_key_used, old_key_last_used=old_key_last_used)
+
+    mail = compose(notice, "alice@example.com")
+
+    assert [words for words in told if words not in unwrapped(mail.text.replace(":  ", " "))] == []
+    assert [words for words in told if words not in unwrapped(read(mail.html))] == []
+
+
+def test_last_reactivation_is_said_to_be_the_last() -> None:
+    for final in (True, False):
+        mail = compose(replace(REACTIVATED, final=final), "alice@example.com")
+
+        assert ("This was the last time." in unwrapped(mail.text)) is final
+        assert ("This was the last time." in unwrapped(read(mail.html))) is final
+
+
+def test_old_address_learns_of_the_new_one_and_nothing_more() -> None:
+    """Who reads mail there now may be nobody's business: instructions go to the user's address alone."""
+    mail = compose(ADDRESS_CHANGED, "alice@example.com")
+
+    for part in (mail.text, read(mail.html)):
+        assert "alice@example.org" in part
+        assert "tell your administrators at once" in unwrapped(part)
+        assert "Friday, 5 June 2026, 12:00 UTC" in unwrapped(part)
+        assert SEALED.instruction not in unwrapped(part)
+
+
+def test_unsettled_end_is_not_told() -> None:
+    mail = compose(replace(ADDRESS_CHANGED, delete_on=None), "alice@example.com")
+
+    assert "ends" not in mail.text + read(mail.html)
+    assert "None" not in mail.text + mail.html
+
+
+@pytest.mark.parametrize("notice", [DELETED, DEACTIVATED, REACTIVATED])
+def test_without_a_successor_none_is_promised(notice: OldKeyDeleted | KeyDeactivated | KeyReactivated) -> None:
+    mail = compose(replace(notice, new_key_id=None), "alice@example.com")
+
+    assert "successor" not in mail.text + mail.html
+    assert "None" not in mail.text + mail.html
+
+
+def test_earlier_folder_of_templates_counts(tmp_path: Path) -> None:
+    (tmp_path / "old_key_deleted.txt.j2").write_text("{{ notice.old_key_id }} is no more.\n")
+
+    mail = compose(DELETED, "alice@example.com", folders=(tmp_path, TEMPLATES))
+
+    assert mail.text == "AKIAFAKE00000000OLD1 is no more."
+    assert mail.html == compose(DELETED, "alice@example.com").html
+
+
 def test_times_of_other_zones_are_told_in_utc() -> None:
     elsewhere = SEALED.delete_on.astimezone(timezone(timedelta(hours=-11)))
 
@@ -122,18 +254,11 @@ def test_plain_mail_speaks_of_no_decryption() -> None:
     assert "decrypt" not in (mail.text + mail.html).lower()
 
 
-def test_deletion_without_a_successor_promises_none() -> None:
-    mail = compose(replace(DELETED, new_key_id=None), "alice@example.com")
-
-    assert "successor" not in mail.text + mail.html
-    assert "None" not in mail.text + mail.html
-
-
 @pytest.mark.parametrize("notice", NOTICES)
 def test_no_instruction_leaves_no_trace(notice: Notice) -> None:
     mail = compose(replace(notice, instruction=""), "alice@example.com")
 
-    assert "administrators" not in mail.text + mail.html
+    assert "Note from your administrators" not in mail.text + mail.html
 
 
 @pytest.mark.parametrize("notice", NOTICES)

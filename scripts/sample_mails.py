@@ -1,0 +1,91 @@
+"""Sample notices, one for every turn that a mail's wording can take. Nothing in them is real."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from functions.common.account import Account
+from functions.mail.message import (
+    AddressChanged,
+    KeyDeactivated,
+    KeyReactivated,
+    KeyReminder,
+    NewKey,
+    Notice,
+    OldKeyDeleted,
+    PlainKey,
+    SealedKey,
+)
+
+RECIPIENT = "alice@example.com"
+
+_ACCOUNT = Account(id="111122223333", alias="acme-prod")
+_OLD, _NEW = "AKIAFAKE00000000OLD1", "AKIAFAKE00000000NEW1"
+_END = datetime(2030, 3, 8, 12, 0, tzinfo=UTC)
+_GONE = _END + timedelta(days=7)
+_INSTRUCTION = "The deploy pipeline takes its key from https://vault.example.com/deploy: change it there, too."
+
+_new_key = NewKey(
+    user="alice",
+    account=_ACCOUNT,
+    new_key_id=_NEW,
+    old_key_id=_OLD,
+    delete_on=_END,
+    instruction=_INSTRUCTION,
+    content=SealedKey(
+        block=f"gAAAAAB{'NotARealBlock-' * 12}0==",
+        parameter="/ikr/secret/iam/alice",
+        region="eu-central-1",
+    ),
+)
+_new_plain_key = replace(_new_key, content=PlainKey(secret="not-a-real-secret-access-key"))  # noqa: S106 (as it says)
+_reminder = KeyReminder(
+    user="alice",
+    account=_ACCOUNT,
+    old_key_id=_OLD,
+    new_key_id=_NEW,
+    delete_on=_END,
+    recovery_days=0,
+    new_key_used=False,
+    old_key_last_used=_END - timedelta(days=2, hours=3),
+    instruction=_INSTRUCTION,
+)
+_deactivated = KeyDeactivated(
+    user="alice", account=_ACCOUNT, old_key_id=_OLD, new_key_id=_NEW, delete_on=_GONE, instruction=_INSTRUCTION
+)
+_reactivated = KeyReactivated(
+    user="alice",
+    account=_ACCOUNT,
+    old_key_id=_OLD,
+    new_key_id=_NEW,
+    delete_on=_GONE + timedelta(days=7),
+    final=False,
+    instruction=_INSTRUCTION,
+)
+_deleted = OldKeyDeleted(
+    user="alice", account=_ACCOUNT, old_key_id=_OLD, new_key_id=_NEW, deleted_on=_GONE, instruction=_INSTRUCTION
+)
+_address_changed = AddressChanged(
+    user="alice", account=_ACCOUNT, new_address="alice@example.org", old_key_id=_OLD, delete_on=_END
+)
+
+NOTICES: dict[str, Notice] = {
+    "new-key": _new_key,
+    "new-key-recoverable": replace(_new_key, recovery_days=7),
+    "new-key-plain": _new_plain_key,
+    "new-key-plain-recoverable": replace(_new_plain_key, recovery_days=7, instruction=""),
+    "reminder-new-key-unused": _reminder,
+    "reminder-neither-key-used": replace(_reminder, old_key_last_used=None, instruction=""),
+    "reminder-old-key-in-use": replace(_reminder, new_key_used=True, recovery_days=7),
+    "deactivated": _deactivated,
+    "deactivated-without-successor": replace(_deactivated, new_key_id=None, instruction=""),
+    "reactivated": _reactivated,
+    "reactivated-for-the-last-time": replace(_reactivated, final=True),
+    "reactivated-without-successor": replace(_reactivated, new_key_id=None, instruction=""),
+    "deleted": _deleted,
+    "deleted-without-successor": replace(_deleted, new_key_id=None, instruction=""),
+    "address-changed": _address_changed,
+    "address-changed-later": replace(_address_changed, delete_on=None),
+}
+"""Each notice by a name for it."""
