@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,13 @@ import pytest
 
 from functions.common import telemetry
 from tests.components.recorder import deployed
-from tests.simulation.world import World, context
+from tests.simulation.world import context
 
 FUNCTIONS = Path(telemetry.__file__).parents[1]
 SHARED = ("common", "mail")
 
 
-@pytest.fixture(autouse=True)
-def fresh(world: World) -> Iterator[World]:
-    """Powertools keeps its logger's standard output, so each test sets telemetry up anew."""
-    telemetry._logger.cache_clear()
-    telemetry._metrics.cache_clear()
-    yield world
-    telemetry._logger.cache_clear()
-    telemetry._metrics.cache_clear()
+pytestmark = pytest.mark.usefixtures("world")
 
 
 def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
