@@ -7,6 +7,7 @@ import pulumi
 from components import bundle, settings
 from components.account import current_account
 from components.alarms import AlarmTopic, AlarmTopicArgs
+from components.dashboard import Dashboard, DashboardArgs
 from components.dead_letters import DeadLetters, DeadLettersArgs
 from components.decryption_policy import DecryptionPolicy, DecryptionPolicyArgs
 from components.destructor import Destructor, DestructorArgs
@@ -65,6 +66,16 @@ service = Service(
 )
 rotator = Rotator("rotator", RotatorArgs(service=service))
 destructor = Destructor("destructor", DestructorArgs(service=service))
+dashboard = Dashboard(
+    "dashboard",
+    DashboardArgs(
+        dashboard_name=config.name_prefix,
+        region=account.apply(lambda account: account.region),
+        rotator_name=rotator.function_name,
+        destructor_name=destructor.function_name,
+        alarm_arns=[*dead_letters.alarm_arns, *rotator.alarm_arns, *destructor.alarm_arns],
+    ),
+)
 
 pulumi.export("tableName", ledger.table_name)
 pulumi.export("rotatorFunctionName", rotator.function_name)
@@ -72,6 +83,7 @@ pulumi.export("destructorFunctionName", destructor.function_name)
 pulumi.export("schedule", rotator.schedule)
 pulumi.export("deadLetterQueueUrl", dead_letters.queue_url)
 pulumi.export("alarmTopicArn", alarm_topic.topic_arn)
+pulumi.export("dashboardName", dashboard.dashboard_name)
 if mailer.secret_parameter_arn is not None:
     pulumi.export("mailerSecretParameterArn", mailer.secret_parameter_arn)
 if config.encryption.encrypt_key_pair:

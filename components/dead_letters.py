@@ -31,6 +31,7 @@ class DeadLetters(pulumi.ComponentResource):
 
     queue_arn: pulumi.Output[str]
     queue_url: pulumi.Output[str]
+    alarm_arns: list[pulumi.Output[str]]
 
     def __init__(self, name: str, args: DeadLettersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("iam-key-rotator:index:DeadLetters", name, None, opts)
@@ -43,7 +44,7 @@ class DeadLetters(pulumi.ComponentResource):
             tags=args.tags,
             opts=child,
         )
-        alarm(
+        not_empty = alarm(
             f"{name}-not-empty",
             AlarmArgs(
                 alarm_name=f"{args.queue_name}-not-empty",
@@ -60,4 +61,5 @@ class DeadLetters(pulumi.ComponentResource):
         )
         self.queue_arn = queue.arn
         self.queue_url = queue.url
+        self.alarm_arns = [not_empty.arn]
         self.register_outputs({"queue_arn": self.queue_arn, "queue_url": self.queue_url})

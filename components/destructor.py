@@ -35,6 +35,7 @@ class Destructor(pulumi.ComponentResource):
     """A function on the ledger's stream that deletes the keys whose time has come."""
 
     function_name: pulumi.Output[str]
+    alarm_arns: list[pulumi.Output[str]]
 
     def __init__(self, name: str, args: DestructorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("iam-key-rotator:index:Destructor", name, None, opts)
@@ -99,7 +100,7 @@ class Destructor(pulumi.ComponentResource):
             tags=settings.tags,
             opts=child,
         )
-        alarm(
+        lag = alarm(
             f"{name}-lag",
             AlarmArgs(
                 alarm_name=f"{settings.name_prefix}-destructor-lag",
@@ -116,4 +117,5 @@ class Destructor(pulumi.ComponentResource):
             child,
         )
         self.function_name = function.function_name
+        self.alarm_arns = [*function.alarm_arns, lag.arn]
         self.register_outputs({"function_name": self.function_name})

@@ -59,6 +59,7 @@ class KeyFunction(pulumi.ComponentResource):
 
     function_name: pulumi.Output[str]
     function_arn: pulumi.Output[str]
+    alarm_arns: list[pulumi.Output[str]]
 
     def __init__(self, name: str, args: KeyFunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("iam-key-rotator:index:KeyFunction", name, None, opts)
@@ -107,17 +108,17 @@ class KeyFunction(pulumi.ComponentResource):
             # A function that runs before these exist would make a log group of its own, or fail for want of rights.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[log_group, access]),
         )
-        self._watch(name, args, function.name)
         self.function_name = function.name
         self.function_arn = function.arn
+        self.alarm_arns = self._watch(name, args, function.name)
         self.register_outputs({"function_name": self.function_name, "function_arn": self.function_arn})
 
-    def _watch(self, name: str, args: KeyFunctionArgs, function_name: pulumi.Output[str]) -> None:
+    def _watch(self, name: str, args: KeyFunctionArgs, function_name: pulumi.Output[str]) -> list[pulumi.Output[str]]:
         """Ring when the function ends in an error, and when it counts one of its own failures."""
         settings = args.service.settings
         full_name = f"{settings.name_prefix}-{args.role_name}"
         child = pulumi.ResourceOptions(parent=self)
-        alarm(
+        errors = alarm(
             f"{name}-errors",
             AlarmArgs(
                 alarm_name=f"{full_name}-errors",
@@ -130,7 +131,7 @@ class KeyFunction(pulumi.ComponentResource):
             ),
             child,
         )
-        for metric, meaning in args.failures.items():
+        failures = [
             alarm(
                 f"{name}-{metric}",
                 AlarmArgs(
@@ -144,6 +145,9 @@ class KeyFunction(pulumi.ComponentResource):
                 ),
                 child,
             )
+            for metric, meaning in args.failures.items()
+        ]
+        return [alarm.arn for alarm in (errors, *failures)]
 
 
 def _access(args: KeyFunctionArgs, log_group_arn: pulumi.Output[str]) -> pulumi.Output[str]:

@@ -30,6 +30,7 @@ class Rotator(pulumi.ComponentResource):
 
     function_name: pulumi.Output[str]
     schedule: pulumi.Output[str]
+    alarm_arns: list[pulumi.Output[str]]
 
     def __init__(self, name: str, args: RotatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("iam-key-rotator:index:Rotator", name, None, opts)
@@ -108,12 +109,14 @@ class Rotator(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[undelivered]),
         )
-        self._watch_for_silence(name, args, function.function_name)
         self.function_name = function.function_name
+        self.alarm_arns = function.alarm_arns + self._watch_for_silence(name, args, function.function_name)
         self.schedule = rule.schedule_expression.apply(lambda expression: expression or "")
         self.register_outputs({"function_name": self.function_name, "schedule": self.schedule})
 
-    def _watch_for_silence(self, name: str, args: RotatorArgs, function_name: pulumi.Output[str]) -> None:
+    def _watch_for_silence(
+        self, name: str, args: RotatorArgs, function_name: pulumi.Output[str]
+    ) -> list[pulumi.Output[str]]:
         """Ring when the rotator has not run for two periods of its schedule."""
         service, settings = args.service, args.service.settings
         gap = settings.schedule.longest_gap
@@ -123,10 +126,10 @@ class Rotator(pulumi.ComponentResource):
                 f"periods of {settings.schedule.expression} may be longer. A schedule that runs at least every three "
                 "days has the alarm; the rotator leaves keys alone that are not due.",
             )
-            return
+            return []
         # Windows of an hour follow the clock closely, and are long enough for CloudWatch to look back seven days.
         period = min(gap, _HOUR)
-        alarm(
+        silent = alarm(
             f"{name}-silent",
             AlarmArgs(
                 alarm_name=f"{settings.name_prefix}-rotator-silent",
@@ -145,3 +148,4 @@ class Rotator(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
+        return [silent.arn]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped] # Pulumi brings it along, without types
+import yaml
 
 from functions.common import tags
 

@@ -200,6 +200,14 @@ def metric_alarm(root: Clients, name: str, inputs: Inputs) -> Created:
     return Created(name, {"arn": arn})
 
 
+def dashboard(root: Clients, _name: str, inputs: Inputs) -> Created:
+    """Create a dashboard."""
+    name = inputs["dashboardName"]
+    root.cloudwatch.put_dashboard(DashboardName=name, DashboardBody=inputs["dashboardBody"])
+    arn = root.cloudwatch.get_dashboard(DashboardName=name)["DashboardArn"]
+    return Created(name, {"dashboardArn": arn})
+
+
 def creators(dependencies: Path) -> dict[str, Create]:
     """Map Pulumi's type tokens to the functions above.
 
@@ -207,6 +215,7 @@ def creators(dependencies: Path) -> dict[str, Create]:
         dependencies: the folder of the functions' dependencies, built for this machine.
     """
     return {
+        "aws:cloudwatch/dashboard:Dashboard": dashboard,
         "aws:cloudwatch/eventRule:EventRule": event_rule,
         "aws:cloudwatch/eventTarget:EventTarget": event_target,
         "aws:cloudwatch/logGroup:LogGroup": log_group,

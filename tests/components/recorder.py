@@ -20,6 +20,7 @@ _MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1e
 
 _ARNS = {
     "aws:cloudwatch/eventRule:EventRule": "events:{region}:{account}:rule/{name}",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:{region}:{account}:alarm:{name}",
     "aws:cloudwatch/logGroup:LogGroup": "logs:{region}:{account}:log-group:{name}",
     "aws:dynamodb/table:Table": "dynamodb:{region}:{account}:table/{name}",
     "aws:iam/policy:Policy": "iam::{account}:policy/{name}",

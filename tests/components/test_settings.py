@@ -11,7 +11,7 @@ from typing import Any
 
 import pulumi
 import pytest
-import yaml  # type: ignore[import-untyped]  # comes with pulumi, which brings no stubs for it
+import yaml
 
 from components import settings
 from components.config_reader import ConfigurationFault

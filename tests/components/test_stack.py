@@ -41,6 +41,7 @@ class TestOutputs:
             "decryptPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/iam-key-rotator-decryption",
             "deadLetterQueueUrl": f"https://sqs.eu-central-1.amazonaws.com/{ACCOUNT}/iam-key-rotator-dead-letters",
             "alarmTopicArn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:iam-key-rotator-alarms",
+            "dashboardName": "iam-key-rotator",
         }
 
     def test_secret_parameter_is_named_where_there_is_one(self) -> None:
@@ -379,6 +380,7 @@ class TestComponents:
 
         assert components == {
             ("iam-key-rotator:index:AlarmTopic", "alarms"),
+            ("iam-key-rotator:index:Dashboard", "dashboard"),
             ("iam-key-rotator:index:DeadLetters", "dead-letters"),
             ("iam-key-rotator:index:DecryptionPolicy", "decryption"),
             ("iam-key-rotator:index:Destructor", "destructor"),

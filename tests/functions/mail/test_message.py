@@ -20,7 +20,6 @@ from functions.mail.message import (
     KeyReminder,
     Message,
     NewKey,
-    Notice,
     OldKeyDeleted,
     PlainKey,
     SealedKey,
@@ -87,7 +86,9 @@ ADDRESS_CHANGED = AddressChanged(
     old_key_id=SEALED.old_key_id,
     delete_on=SEALED.delete_on,
 )
-# What tells a user about a pair of keys, and carries the administrators' instruction.
+Instructive = NewKey | KeyReminder | KeyDeactivated | KeyReactivated | OldKeyDeleted
+"""What tells a user about a pair of keys, and carries the administrators' instruction."""
+
 NOTICES = [
     pytest.param(SEALED, id="sealed"),
     pytest.param(PLAIN, id="plain"),
@@ -114,7 +115,7 @@ def command_in(text: str) -> str:
 
 
 @pytest.mark.parametrize("notice", NOTICES)
-def test_both_parts_tell_the_same_facts(notice: Notice) -> None:
+def test_both_parts_tell_the_same_facts(notice: Instructive) -> None:
     facts = [
         "alice@example.com",
         "acme-prod (111122223333)",
@@ -133,7 +134,7 @@ def test_both_parts_tell_the_same_facts(notice: Notice) -> None:
 
 
 @pytest.mark.parametrize("notice", NOTICES)
-def test_subject_names_user_and_account(notice: Notice) -> None:
+def test_subject_names_user_and_account(notice: Instructive) -> None:
     subject = compose(notice, "alice@example.com").subject
 
     assert "alice@example.com" in subject
@@ -242,7 +243,7 @@ def test_command_is_one_line_that_a_shell_splits_as_meant() -> None:
 
 
 @pytest.mark.parametrize("notice", NOTICES)
-def test_text_fits_a_terminal_but_for_the_command(notice: Notice) -> None:
+def test_text_fits_a_terminal_but_for_the_command(notice: Instructive) -> None:
     lines = compose(notice, "alice@example.com").text.splitlines()
 
     assert [line for line in lines if len(line) > 80 and not line.startswith("python3 ")] == []
@@ -255,14 +256,14 @@ def test_plain_mail_speaks_of_no_decryption() -> None:
 
 
 @pytest.mark.parametrize("notice", NOTICES)
-def test_no_instruction_leaves_no_trace(notice: Notice) -> None:
+def test_no_instruction_leaves_no_trace(notice: Instructive) -> None:
     mail = compose(replace(notice, instruction=""), "alice@example.com")
 
     assert "Note from your administrators" not in mail.text + mail.html
 
 
 @pytest.mark.parametrize("notice", NOTICES)
-def test_tag_values_are_data_in_html_and_verbatim_in_text(notice: Notice) -> None:
+def test_tag_values_are_data_in_html_and_verbatim_in_text(notice: Instructive) -> None:
     """Whoever may tag a user could otherwise put a link of their own into a mail that people trust."""
     hostile = """<a href="https://evil.example">click</a> & {{ 7 * 7 }} it's"""
 
