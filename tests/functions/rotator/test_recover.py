@@ -1,0 +1,203 @@
+"""Each row of the table in ``recover.py``, and what a recovery must not do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.faults import Fault, Kind, aws_error
+from tests.simulation.world import World, new_world
+
+REFUSED_ADDRESS = aws_error("SendEmail", "BadRequestException", 400, "illegal address")
+
+
+def left_behind(world: World, operation: str, kind: Kind = Kind.DIES_AFTER) -> str:
+    """A rotation whose process died at this call, more than a lease ago; gives the old key."""
+    world.add_user("alice")
+    world.wait(days=81)
+    (old,) = world.keys("alice")
+    world.controller.fault = Fault(operation, kind)
+    world.rotate()
+    assert world.controller.struck == operation
+    world.wait(minutes=16)
+    return old
+
+
+def successor(world: World, old: str) -> str:
+    (other,) = (key for key in world.keys("alice") if key != old)
+    return other
+
+
+class TestRotating:
+    def test_key_that_nobody_holds_is_replaced(self, world: World) -> None:
+        old = left_behind(world, "CreateAccessKey")
+        lost = successor(world, old)
+
+        summary = world.rotate()
+
+        assert (summary["recovered"], summary["rotated"]) == (1, 1)
+        assert lost not in world.keys("alice")
+        assert old in world.keys("alice")
+        assert len(world.keys("alice")) == 2
+        assert world.orphans() == []
+
+    def test_without_a_new_key_the_rotation_begins_anew(self, world: World) -> None:
+        old = left_behind(world, "CreateAccessKey", Kind.DIES_BEFORE)
+
+        summary = world.rotate()
+
+        assert (summary["recovered"], summary["rotated"]) == (1, 1)
+        assert world.ledger()[old]["status"] == "expiring"
+
+    def test_second_key_that_was_used_is_somebodys(self, world: World) -> None:
+        old = left_behind(world, "CreateAccessKey")
+        used = successor(world, old)
+        world.use_key("alice", used)
+
+        summary = world.rotate()
+
+        assert summary["skipped"] == {"foreign_key": 1}
+        assert world.keys("alice") == {old: "Active", used: "Active"}
+        assert world.ledger()[old]["status"] == "current"
+
+    @pytest.mark.parametrize("minutes", [20, 60])
+    def test_key_made_after_the_lease_is_somebody_elses(self, world: World, minutes: int) -> None:
+        old = left_behind(world, "CreateAccessKey", Kind.DIES_BEFORE)
+        world.wait(minutes=minutes)
+        by_hand = world.add_key("alice")
+
+        summary = world.rotate()
+
+        assert summary["skipped"] == {"foreign_key": 1}
+        assert world.keys("alice") == {old: "Active", by_hand: "Active"}
+
+
+class TestDelivering:
+    def test_successor_that_is_gone_was_being_taken_back(self, world: World) -> None:
+        world.controller.outages["SendEmail"] = REFUSED_ADDRESS
+        old = left_behind(world, "DeleteAccessKey")
+        assert (world.keys("alice"), world.ledger()[old]["status"]) == ({old: "Active"}, "delivering")
+        world.controller.outages.clear()
+
+        summary = world.rotate()
+
+        assert (summary["recovered"], summary["rotated"]) == (1, 1)
+        assert len(world.people["alice"].mails) == 1
+
+    def test_successor_that_was_used_has_arrived(self, world: World) -> None:
+        """No second mail, and the old key's end is scheduled."""
+        old = left_behind(world, "SendEmail")
+        new = successor(world, old)
+        world.use_key("alice", new)
+
+        summary = world.rotate()
+
+        assert (summary["recovered"], summary["rotated"]) == (1, 0)
+        assert world.ledger()[old]["status"] == "expiring"
+        assert world.ledger()[new]["replaces"] == old
+        assert len(world.people["alice"].mails) == 1
+
+    @pytest.mark.parametrize("kind", [Kind.DIES_BEFORE, Kind.DIES_AFTER])
+    def test_sealed_block_is_mailed_again(self, world: World, kind: Kind) -> None:
+        old = left_behind(world, "SendEmail", kind)
+        new = successor(world, old)
+
+        summary = world.rotate()
+
+        assert (summary["recovered"], summary["rotated"]) == (1, 0)
+        assert list(world.keys("alice")) == [old, new]
+        assert len(world.people["alice"].mails) == (2 if kind is Kind.DIES_AFTER else 1)
+        assert "sealed_block" not in world.ledger()[old]
+        assert world.orphans() == []
+
+    def test_block_that_is_mailed_again_is_the_same(self, world: World) -> None:
+        old = left_behind(world, "SendEmail")
+        block = world.ledger()[old]["sealed_block"]
+
+        world.rotate()
+
+        assert all(block in mail.text for mail in world.people["alice"].mails)
+
+    @pytest.mark.parametrize("kind", [Kind.DIES_BEFORE, Kind.DIES_AFTER])
+    def test_plain_secret_that_is_lost_costs_its_key(self, plain_world: World, kind: Kind) -> None:
+        old = left_behind(plain_world, "SendEmail", kind)
+        lost = successor(plain_world, old)
+
+        summary = plain_world.rotate()
+
+        assert (summary["recovered"], summary["rotated"]) == (1, 1)
+        assert lost not in plain_world.keys("alice")
+        assert plain_world.orphans() == []
+
+    def test_grace_counts_from_the_mail_that_is_sent_again(self, world: World) -> None:
+        old = left_behind(world, "SendEmail", Kind.DIES_BEFORE)
+        world.wait(days=3)
+        begun = int(world.ledger()[old]["started_at"])
+
+        world.rotate()
+
+        assert int(world.ledger()[old]["delete_on"]) - begun == 8 * 24 * 3600 + 16 * 60
+
+    def test_refused_address_takes_the_rotation_back(self, world: World) -> None:
+        old = left_behind(world, "SendEmail", Kind.DIES_BEFORE)
+        world.controller.outages["SendEmail"] = REFUSED_ADDRESS
+
+        assert world.rotate() == {}
+
+        assert world.keys("alice") == {old: "Active"}
+        assert world.ledger()[old]["status"] == "current"
+        assert world.parameters() == {}
+
+
+class TestNobodyIsLockedOut:
+    """A successor may go only while the old key is there and active."""
+
+    @pytest.mark.parametrize("status", ["Inactive", "deleted"])
+    def test_plain_successor_stays_when_the_old_key_does_not_work(self, plain_world: World, status: str) -> None:
+        old = left_behind(plain_world, "SendEmail")
+        new = successor(plain_world, old)
+        if status == "deleted":
+            plain_world.iam.delete_access_key(UserName="alice", AccessKeyId=old)
+        else:
+            plain_world.iam.update_access_key(UserName="alice", AccessKeyId=old, Status="Inactive")
+
+        summary = plain_world.rotate()
+
+        assert summary["recovered"] == 1
+        assert plain_world.keys("alice")[new] == "Active"
+        assert plain_world.locked_out() == []
+
+    def test_sealed_successor_stays_when_the_address_is_refused_and_the_old_key_is_gone(self, world: World) -> None:
+        old = left_behind(world, "SendEmail")
+        new = successor(world, old)
+        world.iam.delete_access_key(UserName="alice", AccessKeyId=old)
+        world.controller.outages["SendEmail"] = REFUSED_ADDRESS
+
+        assert world.rotate() == {}
+
+        assert world.keys("alice") == {new: "Active"}
+        assert world.locked_out() == []
+
+
+class TestLease:
+    def test_rotation_under_way_is_left_to_its_run(self, world: World) -> None:
+        world.add_user("alice")
+        world.wait(days=81)
+        world.controller.fault = Fault("CreateAccessKey", Kind.DIES_AFTER)
+        world.rotate()
+        before = world.keys("alice")
+        world.wait(minutes=15)
+
+        assert world.rotate()["skipped"] == {"under_way": 1}
+        assert world.keys("alice") == before
+
+    def test_encryption_switched_off_in_between_does_not_lose_the_sealed_block(self) -> None:
+        with new_world() as world:
+            old = left_behind(world, "SendEmail", Kind.DIES_BEFORE)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("ENCRYPT_KEY_PAIR", "false")
+
+                summary = world.rotate()
+
+            assert (summary["recovered"], summary["rotated"]) == (1, 0)
+            assert world.ledger()[old]["status"] == "expiring"
+            assert world.orphans() == []

@@ -1,0 +1,292 @@
+"""One rotation in the simulated world: its steps, and what each failure on the way leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.simulation.faults import Fault, Kind, aws_error
+from tests.simulation.world import Person, World, new_world
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam.type_defs import TagTypeDef
+
+# Spellings that IAM allows; the first and the last are fit for SSM as they are.
+NAMES = ["alice", "alice@example.com", "a+b", "a=b", "a,b", "A.b-c_d", "a+=,.@_-b", "_.-"]
+REFUSED_ADDRESS = aws_error("SendEmail", "BadRequestException", 400, "illegal address")
+MAIL_DOWN = aws_error("SendEmail", "AccountSuspendedException", 400, "sending is paused")
+
+
+def due(world: World, name: str = "alice") -> str:
+    """Somebody whose only key is due; gives its id."""
+    world.add_user(name)
+    world.wait(days=81)
+    (key,) = world.keys(name)
+    return key
+
+
+def meanwhile(world: World, operation: str, act: Callable[[], object]) -> None:
+    """Have something happen once, right after the first call of an operation."""
+    observe, pending = world.controller.observe, [act]
+
+    def also_act(called: str, body: bytes) -> None:
+        observe(called, body)
+        if called == operation and pending:
+            pending.pop()()
+
+    world.controller.observe = also_act
+
+
+def failure_of(summary: dict[str, object], world: World) -> str:
+    """The run has failed loudly: tell what it said."""
+    assert summary == {}
+    return str(world.faults_seen[-1])
+
+
+def assert_as_before(world: World, key: str, name: str = "alice") -> None:
+    """Nothing of the rotation is left, and the next run carries it out."""
+    assert world.keys(name) == {key: "Active"}
+    assert {entry["status"] for entry in world.ledger(name).values()} <= {"current"}
+    assert world.parameters() == {}
+
+    world.controller.fault = None
+    world.controller.outages.clear()
+    world.controller.silent.clear()
+    assert world.rotate()["rotated"] == 1
+    assert len(world.keys(name)) == 2
+    assert world.orphans() == []
+
+
+class TestSteps:
+    def test_intent_is_written_before_the_key_is_made_and_the_key_before_it_is_mailed(self, world: World) -> None:
+        """In any other order, a death in between leaves a key that nobody holds or that nothing points to."""
+        due(world)
+
+        world.rotate()
+
+        writes = [call for call in world.controller.calls if not call.startswith(("Get", "List", "Scan", "Describe"))]
+        assert writes == [
+            "UpdateItem",
+            "CreateAccessKey",
+            "PutParameter",
+            "UpdateItem",
+            "SendEmail",
+            "TransactWriteItems",
+        ]
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_any_name_that_iam_allows_gets_a_key_that_opens(self, world: World, name: str) -> None:
+        old = due(world, name)
+
+        summary = world.rotate()
+
+        assert (summary["rotated"], summary["failed"]) == (1, {})
+        new = next(key for key in world.keys(name) if key != old)
+        assert (world.ledger()[old]["status"], world.ledger()[old]["new_ak"]) == ("expiring", new)
+        assert (world.ledger()[new]["status"], world.ledger()[new]["replaces"]) == ("current", old)
+        assert world.orphans() == []
+
+    def test_user_below_a_path_is_served(self, world: World) -> None:
+        address: TagTypeDef = {"Key": "IKR:EMAIL", "Value": "alice@example.com"}
+        world.iam.create_user(UserName="alice", Path="/team/blue/", Tags=[address])
+        world.people["alice"] = Person("alice")
+        old = world.add_key("alice")
+        world.wait(days=81)
+
+        assert world.rotate()["rotated"] == 1
+        assert world.ledger()[old]["secret_parameter"] == "/ikr/secret/iam/alice"
+        assert len(world.people["alice"].mails) == 1
+
+    def test_grace_is_the_users_own(self, world: World) -> None:
+        world.add_user("alice", DELETE_AFTER_DAYS="30", ROTATE_AFTER_DAYS="10")
+        world.wait(days=11)
+        (old,) = world.keys("alice")
+
+        world.rotate()
+
+        assert int(world.ledger()[old]["delete_on"]) == int(world.ledger()[old]["created_at"]) + 41 * 24 * 3600
+
+    def test_instruction_is_in_the_mail_in_numeric_order(self, world: World) -> None:
+        person = world.add_user("alice")
+        tags: list[TagTypeDef] = [
+            {"Key": f"ikr:Instruction_{number}", "Value": f"Step-{number}"} for number in reversed(range(12))
+        ]
+        world.iam.tag_user(UserName="alice", Tags=tags)
+        world.wait(days=81)
+
+        world.rotate()
+
+        steps = " ".join(f"Step-{number}" for number in range(12))
+        assert steps in " ".join(person.mails[0].text.split())
+
+    def test_sealed_mail_does_not_hold_the_secret_and_a_plain_one_does(self) -> None:
+        for encrypt in ("true", "false"):
+            with new_world(ENCRYPT_KEY_PAIR=encrypt) as world:
+                old = due(world)
+
+                world.rotate()
+
+                new = next(key for key in world._keys("alice") if key.access_key_id != old)
+                (mail,) = world.people["alice"].mails
+                assert (new.secret_access_key in mail.text) is (encrypt == "false")
+                assert len(world.parameters()) == (encrypt == "true")
+
+
+class TestRollBack:
+    @pytest.mark.parametrize(
+        ("operation", "kind"),
+        [
+            ("CreateAccessKey", Kind.REFUSED),
+            ("CreateAccessKey", Kind.ANSWER_LOST),
+            ("PutParameter", Kind.REFUSED),
+            ("PutParameter", Kind.BROKEN),
+            ("PutParameter", Kind.ANSWER_LOST),
+            ("SendEmail", Kind.REFUSED),
+        ],
+    )
+    def test_failing_step_is_taken_back(self, world: World, operation: str, kind: Kind) -> None:
+        key = due(world)
+        if kind is Kind.ANSWER_LOST:
+            world.controller.silent.add(operation)
+        else:
+            world.controller.fault = Fault(operation, kind)
+
+        assert "1 of this run's users could not be served: alice: " in failure_of(world.rotate(), world)
+
+        assert world.people["alice"].mails == []
+        assert_as_before(world, key)
+
+    def test_second_write_that_fails_is_taken_back(self, world: World) -> None:
+        """The update to delivering: the successor is not to be found by its entry yet."""
+        key = due(world)
+        refusal = aws_error("UpdateItem", "AccessDeniedException", 400)
+        meanwhile(world, "PutParameter", lambda: world.controller.outages.update(UpdateItem=refusal))
+        meanwhile(world, "DeleteParameter", world.controller.outages.clear)
+
+        assert "UpdateItem: AccessDenied" in failure_of(world.rotate(), world)
+
+        assert world.people["alice"].mails == []
+        assert_as_before(world, key)
+
+    @pytest.mark.parametrize("name", ["alice", "alice@example.com"])
+    def test_failing_encryption_never_becomes_a_plain_mail(self, world: World, name: str) -> None:
+        key = due(world, name)
+        world.controller.outages["PutParameter"] = aws_error("PutParameter", "ThrottlingException", 400)
+
+        assert "could not be stored" in failure_of(world.rotate(), world)
+
+        assert world.controller.counted["SendEmail"] == 0
+        assert world.people[name].mails == []
+        assert_as_before(world, key, name)
+
+    def test_creation_that_failed_on_iams_side_waits_for_a_later_look(self, world: World) -> None:
+        """IAM may list a key late that it has made: the intent stays, and a run after the lease settles it."""
+        key = due(world)
+        world.controller.outages["CreateAccessKey"] = aws_error("CreateAccessKey", "ServiceFailure", 500)
+
+        failure_of(world.rotate(), world)
+
+        assert world.keys("alice") == {key: "Active"}
+        assert world.ledger()[key]["status"] == "rotating"
+        world.controller.outages.clear()
+        assert world.rotate()["skipped"] == {"under_way": 1}
+        world.wait(minutes=16)
+        assert world.rotate()["rotated"] == 1
+
+    def test_refused_address_costs_others_nothing(self, world: World) -> None:
+        for name in ("alice", "bob", "carl"):
+            world.add_user(name)
+        world.wait(days=81)
+        world.controller.outages["SendEmail"] = REFUSED_ADDRESS
+        meanwhile(world, "DeleteAccessKey", world.controller.outages.clear)
+
+        told = failure_of(world.rotate(), world)
+
+        assert "1 of this run's users could not be served" in told
+        assert sorted(len(world.keys(name)) for name in ("alice", "bob", "carl")) == [1, 2, 2]
+        assert world.orphans() == []
+
+    def test_mail_service_that_is_down_ends_the_run_after_one_roll_back(self, world: World) -> None:
+        """There is no point in making keys for everybody else."""
+        for number in range(12):
+            world.add_user(f"user{number}")
+        world.wait(days=81)
+        world.controller.outages["SendEmail"] = MAIL_DOWN
+
+        told = failure_of(world.rotate(), world)
+
+        assert "1 of this run's users could not be served" in told
+        assert world.controller.counted["CreateAccessKey"] == world.controller.counted["DeleteAccessKey"] == 1
+        assert all(len(world.keys(f"user{number}")) == 1 for number in range(12))
+
+    def test_what_cannot_be_taken_back_is_left_to_recovery(self, world: World) -> None:
+        key = due(world)
+        world.controller.outages["SendEmail"] = REFUSED_ADDRESS
+        world.controller.outages["DeleteAccessKey"] = aws_error("DeleteAccessKey", "AccessDenied", 403)
+
+        assert "SES does not take this mail" in failure_of(world.rotate(), world)
+
+        assert world.ledger()[key]["status"] == "delivering"
+        assert len(world.keys("alice")) == 2
+        world.controller.outages.clear()
+        world.wait(minutes=16)
+        assert world.rotate()["recovered"] == 1
+        assert world.orphans() == []
+
+
+class TestArming:
+    def test_fault_that_passes_is_waited_out(self, world: World) -> None:
+        key = due(world)
+        world.controller.fault = Fault("TransactWriteItems", Kind.REFUSED)
+
+        assert world.rotate()["rotated"] == 1
+
+        assert world.ledger()[key]["status"] == "expiring"
+        assert len(world.people["alice"].mails) == 1
+
+    def test_fault_that_stays_leaves_both_keys(self, world: World) -> None:
+        """The mail is out: its key must not be taken back."""
+        key = due(world)
+        world.controller.outages["TransactWriteItems"] = aws_error("TransactWriteItems", "AccessDeniedException", 400)
+
+        assert "TransactWriteItems: AccessDeniedException" in failure_of(world.rotate(), world)
+
+        assert len(world.keys("alice")) == 2
+        assert world.orphans() == []
+        assert world.ledger()[key]["status"] == "delivering"
+        assert world.controller.counted["TransactWriteItems"] == 3
+
+
+class TestOthers:
+    def test_second_key_made_meanwhile_is_left_alone(self, world: World) -> None:
+        """IAM's limit tells it; the intent is taken back."""
+        key = due(world)
+        meanwhile(world, "UpdateItem", lambda: world.add_key("alice"))
+
+        assert world.rotate()["skipped"] == {"foreign_key": 1}
+
+        assert len(world.keys("alice")) == 2
+        assert world.ledger()[key]["status"] == "current"
+        assert world.people["alice"].mails == []
+
+    def test_user_deleted_meanwhile_fails_alone(self, world: World) -> None:
+        for name in ("alice", "bob"):
+            world.add_user(name)
+        world.wait(days=81)
+
+        def dismiss() -> None:
+            for key in world.keys("alice"):
+                world.iam.delete_access_key(UserName="alice", AccessKeyId=key)
+            world.iam.delete_user(UserName="alice")
+
+        meanwhile(world, "ListAccountAliases", dismiss)
+
+        told = failure_of(world.rotate(), world)
+
+        assert "1 of this run's users could not be served: alice: CreateAccessKey: NoSuchEntity" in told
+        assert len(world.keys("bob")) == 2
+        assert {entry["status"] for entry in world.ledger("alice").values()} == {"current"}
+        assert world.rotate()["failed"] == {}
+        assert world.ledger("alice") == {}
