@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
-WORKERS = 8
+WORKERS = 10
 """How many users a run works on at once. IAM's request rate is shared by the whole account: stay modest."""
 
 # Read time-outs are short enough that a call which hangs leaves time for the roll-back.
@@ -59,6 +60,11 @@ class Clients:
     def sesv2(self) -> SESV2Client:
         """SES, retrying."""
         return boto3.client("sesv2", config=_PATIENT)
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        """SNS, retrying."""
+        return boto3.client("sns", config=_PATIENT)
 
     @cached_property
     def sqs(self) -> SQSClient:

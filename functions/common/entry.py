@@ -48,6 +48,9 @@ class Entry:
         new_key_id: the successor.
         sealed_block: the successor's pair, encrypted: what a recovery mails again.
         parameter: the SSM parameter with the key of that block.
+        reminded_at: when the user was reminded of the coming end.
+        postponed: how often the end has been put off by a day, since the old key is still in use.
+        windows: how many recovery windows have begun: a key that is re-activated gets another one.
         attempts: how often the deletion has failed.
         last_error: why, the last time.
         replaces: on a successor, the old key while that one still lives.
@@ -66,6 +69,9 @@ class Entry:
     new_key_id: str | None = None
     sealed_block: str | None = field(default=None, repr=False)
     parameter: str | None = None
+    reminded_at: datetime | None = None
+    postponed: int = 0
+    windows: int = 0
     attempts: int = 0
     last_error: str | None = None
     replaces: str | None = None
@@ -80,7 +86,8 @@ _REQUIRED = {
     Status.EXPIRING: ("delete_on",),
     Status.INACTIVE: ("delete_on",),
 }
-_TIMES = frozenset({"created_at", "started_at", "claimed_at", "delete_on", "replaces_until"})
+_TIMES = frozenset({"created_at", "started_at", "claimed_at", "delete_on", "reminded_at", "replaces_until"})
+_COUNTS = frozenset({"postponed", "windows", "attempts"})
 
 
 def to_item(entry: Entry) -> dict[str, AttributeValueTypeDef]:
@@ -122,7 +129,7 @@ def parse(item: Mapping[str, Any]) -> Entry:
 def _read(name: str, attribute: Mapping[str, str]) -> str | int | datetime:
     if name in _TIMES:
         return datetime.fromtimestamp(int(attribute["N"]), UTC)
-    if name == "attempts":
+    if name in _COUNTS:
         return int(attribute["N"])
     if name == "status":
         return Status(attribute["S"])

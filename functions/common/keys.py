@@ -74,13 +74,29 @@ class AccessKeys:
             return False
         return True
 
-    def was_used(self, key_id: str) -> bool:
-        """Tell whether a key has ever been used: IAM gives no date for one that has not.
+    def deactivate(self, user: str, key_id: str) -> None:
+        """Make a key Inactive; one that is so already stays so.
 
         Raises:
             ClientError: IAM refused.
         """
-        return "LastUsedDate" in self._iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
+        self._iam.update_access_key(UserName=user, AccessKeyId=key_id, Status="Inactive")
+
+    def last_used(self, key_id: str) -> datetime | None:
+        """Tell when a key was last used, None if never. IAM may know of a use only hours later.
+
+        Raises:
+            ClientError: IAM refused.
+        """
+        return self._iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")
+
+    def was_used(self, key_id: str) -> bool:
+        """Tell whether a key has ever been used.
+
+        Raises:
+            ClientError: IAM refused.
+        """
+        return self.last_used(key_id) is not None
 
 
 class KeyMaker:

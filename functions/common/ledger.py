@@ -5,8 +5,8 @@ The moves that an item may make:
     (none) ──learn──▶ current
     (none), current ──begin──▶ rotating ──deliver──▶ delivering ──arm──▶ expiring, and a current one for its successor
                                    └──────withdraw───────┴──▶ current
-    expiring ──collect──▶ (none): the stream hands it to the destructor, which may put it back as
-             expiring (try again later), failed (given up) or current (cancelled)
+    expiring, inactive ──collect──▶ (none): the stream hands it to the destructor, which may put it back as
+             expiring (not yet, or try again), inactive (deactivated), failed (given up) or current (cancelled)
     failed ──retry──▶ expiring
 
 Every move is a conditional write: of two runs that try the same one, one wins and the other is told.
@@ -211,6 +211,48 @@ class Ledger:
             self._dynamodb.put_item(TableName=self._table, Item=to_item(entry), ConditionExpression=_ABSENT)
         except self._dynamodb.exceptions.ConditionalCheckFailedException as exc:
             raise _conflict(entry.user, entry.key_id) from exc
+
+    def remind(self, entry: Entry, at: datetime | None) -> None:
+        """Note that the user is being reminded, or, with None, that this has failed after all."""
+        if at is None:
+            self._update(
+                entry.user,
+                entry.key_id,
+                remove=("reminded_at",),
+                condition="#status = :expiring",
+                values={":expiring": Status.EXPIRING},
+            )
+            return
+        self._update(
+            entry.user,
+            entry.key_id,
+            assign={"reminded_at": at},
+            condition="#status = :expiring AND attribute_not_exists(reminded_at)",
+            values={":expiring": Status.EXPIRING},
+        )
+
+    def readdress(self, entry: Entry, old_address: str, new_address: str) -> None:
+        """Note that mail about this key goes to another address now."""
+        self._update(
+            entry.user,
+            entry.key_id,
+            assign={"email": new_address},
+            condition="email = :old_address",
+            values={":old_address": old_address},
+        )
+
+    def extend(self, user: str, key_id: str, *, replaces: str, until: datetime) -> None:
+        """Note on a successor that the key it replaced goes later; nothing to do if it waits for that key no longer."""
+        try:
+            self._update(
+                user,
+                key_id,
+                assign={"replaces_until": until},
+                condition="replaces = :replaces",
+                values={":replaces": replaces},
+            )
+        except LedgerConflict:
+            return
 
     def settle(self, user: str, key_id: str, *, replaces: str) -> None:
         """Note on a successor that the key it replaced is no longer pending; nothing to do if it notes that already."""

@@ -133,8 +133,9 @@ def decide(
     if not keys:
         return Decision(action=Action.SKIP, reason=Reason.NO_KEY)
 
-    ending = {entry.key_id for entry in entries if entry.status in ENDING}
-    if any(key.id in ending for key in keys):
+    # Even where the old key is gone already: a new rotation would overwrite the encryption key of a mail that may not
+    # have been read yet.
+    if any(entry.status in ENDING for entry in entries):
         return Decision(action=Action.IN_GRACE)
     if len(keys) > 1:
         return Decision(action=Action.SKIP, reason=Reason.FOREIGN_KEY)

@@ -39,6 +39,7 @@ class Tools:
         secrets: where encryption keys are kept; None on a run that has no use for them.
         encrypt: whether new pairs are sealed before they are mailed.
         region: where the encryption keys are, as the mail tells the user.
+        recovery_days: how long an old key stays Inactive before it is deleted, as the mail tells the user.
         now: the clock.
         pause: how to wait, in seconds, before something is tried again.
     """
@@ -51,6 +52,7 @@ class Tools:
     mailer: Mailer
     account: Account
     region: str
+    recovery_days: int
     now: Callable[[], datetime]
     pause: Callable[[float], None] = time.sleep
 
@@ -107,6 +109,7 @@ def mail(
         new_key_id=new_key_id,
         old_key_id=entry.key_id,
         delete_on=delete_on,
+        recovery_days=tools.recovery_days,
         instruction=user.policy.instruction,
         content=content,
     )

@@ -19,9 +19,10 @@ from functions.common.ledger import Ledger
 from functions.common.secrets import SecretStore
 from functions.common.tags import Defaults
 from functions.mail.sender import connect
-from functions.rotator import census
+from functions.rotator import census, followup
 from functions.rotator.census import Census, User
-from functions.rotator.decide import LEASE, Action, Decision, Reason, decide, decide_from_ledger, needs_listing
+from functions.rotator.decide import LEASE, Action, Decision, Reason, decide, decide_from_ledger, is_due, needs_listing
+from functions.rotator.followup import FollowUp, Matter, follow_up
 from functions.rotator.recover import recover
 from functions.rotator.request import Request
 from functions.rotator.rotate import Tools, rotate
@@ -89,7 +90,12 @@ class Run:
                 self.summary.note(case.user.name, case.decision)
             return self.summary
 
-        self._serve_all([case for case in cases if case.decision.action in {Action.ROTATE, Action.RECOVER}])
+        due = [case for case in cases if case.decision.action in {Action.ROTATE, Action.RECOVER}]
+        told = [item for user in found.users for item in followup.due(user, self.environment.reminder_days, self.now())]
+        if due or told:
+            tools = self._tools(due)
+            self._serve_all(due, tools)
+            self._follow_up_all(told, tools)
         self._learn(cases)
         return self.summary
 
@@ -143,6 +149,7 @@ class Run:
             else:
                 cases.append(outcome.result)
                 self.summary.count(outcome.result.decision)
+                self._note_ages(outcome.result)
                 self._warn_of_foreign_key(outcome.result)
         return cases
 
@@ -156,12 +163,9 @@ class Run:
         decision = decide(keys, user.entries, limit, self.now(), force=self.request.force)
         return Case(user=user, keys=keys, decision=decision)
 
-    def _serve_all(self, due: list[Case]) -> None:
+    def _serve_all(self, due: list[Case], tools: Tools) -> None:
         """Serve those who are due. The first one goes alone: should the mail service be down, one key shows it."""
-        if not due:
-            return
         due.sort(key=_age_order)
-        tools = self._tools(due)
         for batch in (due[:1], due[1:]):
             for outcome in work_through(lambda case: self._serve(case, tools), batch, may_start=self._may_start):
                 if outcome.fault:
@@ -169,6 +173,8 @@ class Run:
                 elif outcome.result is None:
                     self.summary.remaining += 1
                 else:
+                    if outcome.result.rotated or outcome.result.recovered:
+                        self.summary.overdue.discard(outcome.item.user.name)
                     self.summary.rotated += outcome.result.rotated
                     self.summary.recovered += outcome.result.recovered
                     if outcome.result.instead:
@@ -196,6 +202,20 @@ class Run:
             raise
         return Served(rotated=True, recovered=recovered)
 
+    def _follow_up_all(self, told: Sequence[FollowUp], tools: Tools) -> None:
+        for outcome in work_through(lambda item: self._follow_up(item, tools), told, may_start=self._may_start):
+            if outcome.fault:
+                self._fail(outcome.item.user.name, outcome.fault)
+            else:
+                self.summary.reminded += outcome.item.matter is Matter.REMINDER and outcome.result is True
+
+    def _follow_up(self, item: FollowUp, tools: Tools) -> bool:
+        try:
+            return follow_up(item, tools)
+        except MailServiceError:
+            self._mail_is_down.set()
+            raise
+
     def _tools(self, due: Sequence[Case]) -> Tools:
         """Build what the rotations need, and nothing that they do not."""
         encrypt = self.environment.encrypt_key_pair
@@ -212,6 +232,7 @@ class Run:
             mailer=connect(self.environment, self.clients),
             account=account.look_up(self.environment.account_id, self.clients.iam),
             region=self.environment.region,
+            recovery_days=self.environment.recovery_days,
             now=self.now,
         )
 
@@ -252,6 +273,17 @@ class Run:
     def _fail(self, user: str, fault: Exception) -> None:
         self.summary.failed[user] = reason(fault)
         telemetry.error("user_failed", user=user, reason=reason(fault), kind=type(fault).__name__)
+
+    def _note_ages(self, case: Case) -> None:
+        now, limit = self.now(), case.user.policy.rotate_after_days
+        if case.keys is not None:
+            made = [key.created_at for key in case.keys if key.active]
+        else:
+            made = [entry.created_at for entry in case.user.entries if entry.status is not Status.INACTIVE]
+        if made:
+            self.summary.oldest_key_age = max(self.summary.oldest_key_age, now - min(made))
+            if is_due(max(made), limit, now):
+                self.summary.overdue.add(case.user.name)
 
     def _warn_of_foreign_key(self, case: Case) -> None:
         if case.decision.reason is Reason.FOREIGN_KEY:

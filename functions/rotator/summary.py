@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from functions.common import telemetry
@@ -13,15 +14,24 @@ from functions.rotator.decide import Action, Decision, Reason
 
 @dataclass(kw_only=True)
 class Summary:
-    """Counts, and for users who need somebody's attention their names with the reason. Never holds key material."""
+    """Counts, and for users who need somebody's attention their names with the reason. Never holds key material.
+
+    Attributes:
+        oldest_key_age: of all active keys of the users looked after, as far as the run has seen them.
+        overdue: users whose every key is older than their limit, those served in this run excepted.
+        remaining: users who were not started, for lack of time or of a mail service that works.
+    """
 
     rotated: int = 0
     recovered: int = 0
     rearmed: int = 0
     swept: int = 0
+    reminded: int = 0
     in_grace: int = 0
     not_due: int = 0
     remaining: int = 0
+    oldest_key_age: timedelta = timedelta()
+    overdue: set[str] = field(default_factory=set)
     skipped: Counter[str] = field(default_factory=Counter)
     misconfigured: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -58,9 +68,12 @@ class Summary:
             "recovered": self.recovered,
             "rearmed": self.rearmed,
             "swept": self.swept,
+            "reminded": self.reminded,
             "in_grace": self.in_grace,
             "not_due": self.not_due,
             "remaining": self.remaining,
+            "overdue": len(self.overdue),
+            "oldest_key_age_days": self.oldest_key_age.days,
             "skipped": {str(reason): number for reason, number in sorted(self.skipped.items())},
             "misconfigured": dict(sorted(self.misconfigured.items())),
             "failed": dict(sorted(self.failed.items())),
@@ -75,10 +88,13 @@ class Summary:
         telemetry.count("Rotated", self.rotated)
         telemetry.count("Recovered", self.recovered)
         telemetry.count("Rearmed", self.rearmed)
+        telemetry.count("Reminded", self.reminded)
         telemetry.count("InGrace", self.in_grace)
         telemetry.count("RotationsFailed", len(self.failed))
         telemetry.count("UsersMisconfigured", len(self.misconfigured))
         telemetry.count("Remaining", self.remaining)
+        telemetry.count("UsersOverdue", len(self.overdue))
+        telemetry.count("OldestKeyAgeDays", self.oldest_key_age.days)
 
     def raise_if_failed(self) -> None:
         """End the run loudly if anyone could not be served.

@@ -102,6 +102,8 @@ class KeysAndTheirPeople(RuleBasedStateMachine):
 
     @rule(name=users, which=first_or_second)
     def deletes_a_key(self, name: str, which: int) -> None:
+        """Whoever deletes a key by hand has seen to it that its user has changed over."""
+        self.world.read_mail()
         for key in list(self.world.keys(name))[which : which + 1]:
             self.world.iam.delete_access_key(UserName=name, AccessKeyId=key)
             self.hand_made.pop(key, None)

@@ -1,0 +1,68 @@
+"""What is to happen to a key whose time has come: pure decisions, with the time as an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from functions.common.entry import Entry
+from functions.common.keys import AccessKey
+
+MOST_WINDOWS = 3
+"""How many recovery windows a key gets at most, however often somebody re-activates it."""
+
+
+class End(StrEnum):
+    """What is done about a key."""
+
+    KEEP = "keep"
+    """Without it the user would have no active key."""
+    POSTPONE = "postpone"
+    """It is in use and its successor never was: one more day."""
+    DEACTIVATE = "deactivate"
+    """A recovery window begins, or begins once more."""
+    DELETE = "delete"
+    """It goes."""
+    GONE = "gone"
+    """It has gone already; what went with it may not have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """When both keys of a rotation were last used; None is never."""
+
+    old: datetime | None
+    new: datetime | None
+
+    def calls_for_patience(self, rotated_at: datetime) -> bool:
+        """Tell whether the user has evidently not changed over: the old key is in use, the new one never was."""
+        return self.new is None and self.old is not None and self.old > rotated_at
+
+
+def may_postpone(entry: Entry, grace_extension_days: int) -> bool:
+    """Tell whether a key's use can still put its end off."""
+    return entry.windows == 0 and entry.postponed < grace_extension_days
+
+
+def decide(entry: Entry, keys: Sequence[AccessKey], *, recovery_days: int, postpone: bool) -> End:
+    """Decide how a key ends whose time has come.
+
+    Args:
+        entry: its entry, as it left the ledger.
+        keys: all keys of the user.
+        recovery_days: how long a key stays Inactive before it is deleted; with 0 it is deleted at once.
+        postpone: whether its use speaks for another day.
+    """
+    key = next((key for key in keys if key.id == entry.key_id), None)
+    if key is None:
+        return End.GONE
+    if not any(other.active for other in keys if other.id != key.id):
+        return End.KEEP
+    if postpone:
+        return End.POSTPONE
+    begins_again = key.active and entry.windows < MOST_WINDOWS
+    if recovery_days > 0 and (entry.windows == 0 or begins_again):
+        return End.DEACTIVATE
+    return End.DELETE
