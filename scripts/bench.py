@@ -2,7 +2,7 @@
 
 ``make bench`` runs it. The account is an emulator on this machine, in a process of its own; the rotator runs in
 another, from the archive that is deployed. What costs in AWS is the calls, and their numbers are the same on every
-machine. The times are this machine's: a latency of choice before each call and, after it, the emulator's own time.
+machine. The times are this machine's, with each call made to take as long as chosen: that of a network.
 """
 
 from __future__ import annotations
@@ -79,7 +79,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--latency", metavar="MS", type=_milliseconds, default=50.0, help="delay of each call, in ms (default: 50)"
+        "--latency",
+        metavar="MS",
+        type=_milliseconds,
+        default=50.0,
+        help="how long a call takes at least, in ms (default: 50)",
     )
     parser.add_argument(
         "--users",

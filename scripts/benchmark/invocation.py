@@ -1,9 +1,10 @@
-"""The rotator's own process: invoke the handler once, with every request to AWS delayed and counted.
+"""The rotator's own process: invoke the handler once, with every call to AWS counted, and slowed down as by a network.
 
 Run as ``python invocation.py LATENCY_SECONDS`` in the environment that the function is to have, with the unpacked
-archive on the path. The delay is slept in botocore's before-send event, on the thread that sends: the request goes out
-after it, so that the emulator's own time comes on top. A request that is sent again is counted again. What was measured
-is printed as one line of JSON, the last of standard output.
+archive on the path. An answer that arrives earlier than that after its request was sent is held back, in botocore's
+response-received event and on the thread that waits for it: so a call takes as long as it would over a network, and the
+emulator's own time is part of it. A request that is sent again is counted again. What was measured is printed as one
+line of JSON, the last of standard output.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Wire:
     """Stands between the program and AWS.
 
     Attributes:
-        latency: how long each request takes on its way, in seconds.
+        latency: how long a call takes at least, in seconds.
         sent: requests by operation.
     """
 
@@ -39,12 +40,17 @@ class Wire:
         self.latency = latency
         self.sent: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._thread = threading.local()
 
     def send(self, event_name: str, **_: Any) -> None:
-        """Count a request and delay it."""
+        """Count a request."""
         with self._lock:
             self.sent[event_name.rpartition(".")[2]] += 1
-        time.sleep(self.latency)
+        self._thread.sent_at = time.monotonic()
+
+    def receive(self, **_: Any) -> None:
+        """Hold an answer back until it is due."""
+        time.sleep(max(0.0, self._thread.sent_at + self.latency - time.monotonic()))
 
 
 def peak_memory_bytes() -> int:
@@ -61,7 +67,8 @@ def main() -> None:
     wire = Wire(float(sys.argv[1]))
     boto3.setup_default_session()
     session = cast("boto3.Session", boto3.DEFAULT_SESSION)
-    session.events.register_first("before-send", wire.send)
+    session.events.register("before-send", wire.send)
+    session.events.register("response-received", wire.receive)
     deadline = time.monotonic() + TIMEOUT_SECONDS
     context = SimpleNamespace(
         aws_request_id=uuid.uuid4().hex,

@@ -46,7 +46,7 @@ def run(endpoint: str, archive: Path, latency: float) -> Measured:
     Args:
         endpoint: the emulator's address.
         archive: the folder with the unpacked archive.
-        latency: how long each request is delayed, in seconds.
+        latency: how long a call takes at least, in seconds.
 
     Raises:
         FunctionFailed: it ended in an error.

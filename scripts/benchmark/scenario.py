@@ -14,6 +14,8 @@ from scripts.benchmark.rotator import Measured
 from scripts.local_cloud import server
 from scripts.local_cloud.clients import ROOT, Clients
 
+_MENDED = Path(__file__).with_name("emulator")
+
 
 class Incomplete(Exception):
     """A run did not do what there was to do, so that its figures mean nothing."""
@@ -61,7 +63,7 @@ def play(scenario: Scenario, archive: Path, latency: float, progress: Progress) 
     Args:
         scenario: what to play.
         archive: the folder with the unpacked archive.
-        latency: how long each request is delayed, in seconds.
+        latency: how long a call takes at least, in seconds.
         progress: shows how far it has come.
 
     Raises:
@@ -69,7 +71,7 @@ def play(scenario: Scenario, archive: Path, latency: float, progress: Progress) 
         LocalCloudError: the emulator or the rotator failed.
     """
     users = progress.add_task(f"{scenario.users:,} users, {scenario.tagged:,} tagged", total=scenario.users)
-    with server.running() as emulator:
+    with server.running({"PYTHONPATH": str(_MENDED)}) as emulator:
         account = Account(
             Clients(emulator.endpoint, ROOT),
             users=scenario.users,
