@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +31,9 @@ test: check ## Run all checks and tests
 
 bench: setup ## Count the calls and take the time of a run
 	$(BIN)/python -m scripts.bench
+
+screenshots: setup ## Take the pictures in docs/ anew; needs Chromium
+	$(BIN)/python -m scripts.screenshots
 
 lock: ## Pin the newest versions of everything, with hashes
 	$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv
