@@ -1,0 +1,172 @@
+"""Report on the access keys of all tagged users: how old they are, and what the rotator is going to do about them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+# `python3 scripts/report.py` puts the folder of this file on the path, not the root of the repository.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from functions.common import account
+from scripts import deployed
+from scripts.deployed import Mishap
+from scripts.reporting.exports import as_csv, as_json
+from scripts.reporting.page import as_html
+from scripts.reporting.survey import Survey, Surveyor
+from scripts.reporting.table import as_table, conclusion
+
+DESCRIPTION = """\
+Report on the access keys of all users with the tag IKR:EMAIL: age, last use,
+what the ledger says, what the rotator decides by the same code, and when.
+Nothing is changed.
+
+The stack's limits, domains and table are those of the deployed rotator: they
+are read from its environment, so that the report speaks of what is deployed,
+whatever the configuration at hand says."""
+
+EPILOG = """\
+examples:
+  .venv/bin/python scripts/report.py
+      a table
+  .venv/bin/python scripts/report.py --html keys.html
+      the table, and a page to look at, sort, print or mail
+  .venv/bin/python scripts/report.py --json | jq '.users[] | .keys[] | select(.too_old)'
+      for programs
+
+You need lambda:GetFunctionConfiguration on the rotator, dynamodb:Scan on its
+table, iam:GetAccountAuthorizationDetails, iam:ListAccessKeys,
+iam:GetAccessKeyLastUsed and, for the account's name, iam:ListAccountAliases.
+
+exit codes: 0 no active key is older than --max-age-days; 1 one is, some users
+could not be looked at, or the report could not be made; 2 the command was not
+understood; 130 interrupted"""
+
+STANDARD_OUTPUT = "-"
+WIDE = 180
+"""Columns of a table that goes to a file or a pipeline's log, where nothing wraps it better."""
+
+FORMATS: Mapping[str, Callable[[Survey], str]] = {"json": as_json, "csv": as_csv, "html": as_html}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; argparse itself exits with 2 when it does not understand."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    targets = {name: target for name in FORMATS if (target := getattr(options, name)) is not None}
+    printed = [name for name, target in targets.items() if target == STANDARD_OUTPUT]
+    if len(printed) > 1:
+        parser.error(f"--{' and --'.join(printed)} cannot both go to standard output: name a file")
+
+    complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        survey = _survey(options)
+        for name, target in targets.items():
+            _write(FORMATS[name](survey), target)
+    except (BotoCoreError, ClientError) as error:
+        complaints.print(deployed.explain(error), markup=False)
+        return 1
+    except Mishap as mishap:
+        complaints.print(str(mishap), markup=False)
+        return 1
+    except KeyboardInterrupt:
+        complaints.print("Interrupted. Nothing has been changed.")
+        return 130
+
+    if not printed:
+        console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+        console.print(as_table(survey))
+    for fault in survey.malformed:
+        complaints.print(fault, style="yellow", markup=False)
+    complaints.print(conclusion(survey))
+    return 0 if survey.passed else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="report.py",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--max-age-days",
+        metavar="DAYS",
+        type=_days,
+        default=90,
+        help="how old an active key may be, as CIS and AWS Config have it (default: %(default)s)",
+    )
+    output = parser.add_argument_group("instead of, or beside the table")
+    for name, what in (("json", "everything as JSON"), ("csv", "a line per key as CSV")):
+        output.add_argument(
+            f"--{name}",
+            metavar="FILE",
+            type=_file,
+            nargs="?",
+            const=STANDARD_OUTPUT,
+            help=f"{what}; without FILE to standard output, in the table's place",
+        )
+    output.add_argument("--html", metavar="FILE", type=_file, help="a page that stands alone")
+    deployed.add_options(parser)
+    return parser
+
+
+def _days(value: str) -> int:
+    if not (value.isascii() and value.isdigit()):
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number of days")
+    return int(value)
+
+
+def _file(value: str) -> str:
+    """Refuse a path that cannot be written before the account is read: that may take minutes."""
+    if value != STANDARD_OUTPUT and (Path(value).is_dir() or not Path(value).resolve().parent.is_dir()):
+        raise argparse.ArgumentTypeError(f"{value} cannot be written: it is a directory, or in none")
+    return value
+
+
+def _survey(options: argparse.Namespace) -> Survey:
+    session = deployed.session(options)
+    environment = deployed.environment_of(session.client("lambda", config=deployed.PATIENT), options.function)
+    iam = session.client("iam", config=deployed.PATIENT)
+    now = datetime.now(UTC)
+    surveyor = Surveyor(
+        iam=iam,
+        dynamodb=session.client("dynamodb", config=deployed.PATIENT),
+        environment=environment,
+        now=now,
+        max_age_days=options.max_age_days,
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Reading users and ledger", total=None)
+        subjects, malformed = surveyor.subjects()
+        progress.update(task, description="Looking at keys", total=len(subjects))
+        users = list(progress.track(surveyor.look_at(subjects), task_id=task, total=len(subjects)))
+    return Survey(
+        account=account.look_up(environment.account_id, iam),
+        taken_at=now,
+        max_age_days=options.max_age_days,
+        users=tuple(sorted(users, key=lambda user: (-user.oldest, user.name))),
+        malformed=tuple(malformed),
+    )
+
+
+def _write(content: str, target: str) -> None:
+    if target == STANDARD_OUTPUT:
+        sys.stdout.write(content)
+        return
+    try:
+        Path(target).write_text(content, encoding="utf-8", newline="")
+    except OSError as error:
+        raise Mishap(f"{target} cannot be written ({error.strerror}): name another file.") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The report for programs: JSON with everything in it, CSV with a line per key."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from scripts.reporting.survey import KeyReport, Survey, UserReport
+
+Record = dict[str, Any]
+
+
+def as_json(survey: Survey) -> str:
+    """Write the whole survey; times are ISO 8601 in UTC, ages are in days."""
+    document = {
+        "account": {"id": survey.account.id, "alias": survey.account.alias},
+        "taken_at": _time(survey.taken_at),
+        "max_age_days": survey.max_age_days,
+        "passed": survey.passed,
+        "users": [{**_of_user(user), "keys": [_of_key(key) for key in user.keys]} for user in survey.users],
+        "malformed_ledger_items": list(survey.malformed),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def as_csv(survey: Survey) -> str:
+    """Write a line per key, and one for a user without any. Spreadsheets take no cell of it for a formula."""
+    records: list[Record] = []
+    for user in survey.users:
+        whose = _of_user(user)
+        whose["warnings"] = "; ".join(user.notes)
+        records.extend({**whose, **_of_key(key)} for key in user.keys)
+        if not user.keys:
+            records.append(whose)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, restval="")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in record.items()} for record in records)
+    return text.getvalue()
+
+
+def _of_user(user: UserReport) -> Record:
+    return {
+        "user": user.name,
+        "email": user.policy.email if user.policy else None,
+        "rotate_after_days": user.policy.rotate_after_days if user.policy else None,
+        "delete_after_days": user.policy.delete_after_days if user.policy else None,
+        "decision": user.verdict.replace(" ", "_"),
+        "reason": user.fault or (user.decision.reason if user.decision else None),
+        "next_step": user.step.what if user.step else None,
+        "next_date": _time(user.step.on if user.step else None),
+        "warnings": list(user.notes),
+    }
+
+
+def _of_key(key: KeyReport) -> Record:
+    entry, used = key.entry, key.last_use
+    return {
+        "access_key_id": key.id,
+        "active": key.active,
+        "created_at": _time(key.created_at),
+        "age_days": round(key.age / timedelta(days=1), 2),
+        "too_old": key.too_old,
+        "last_used_at": _time(used.at if used else None),
+        "last_used_service": used.service if used else None,
+        "last_used_region": used.region if used else None,
+        "ledger_status": entry.status if entry else None,
+        "ledger_ends_at": _time(entry.delete_on if entry else None),
+        "ledger_successor": entry.new_key_id if entry else None,
+        "ledger_replaces": entry.replaces if entry else None,
+        "ledger_attempts": entry.attempts if entry else None,
+        "ledger_last_error": entry.last_error if entry else None,
+    }
+
+
+_COLUMNS = (
+    "user",
+    "email",
+    "rotate_after_days",
+    "delete_after_days",
+    "decision",
+    "reason",
+    "next_step",
+    "next_date",
+    "warnings",
+    "access_key_id",
+    "active",
+    "created_at",
+    "age_days",
+    "too_old",
+    "last_used_at",
+    "last_used_service",
+    "last_used_region",
+    "ledger_status",
+    "ledger_ends_at",
+    "ledger_successor",
+    "ledger_replaces",
+    "ledger_attempts",
+    "ledger_last_error",
+)
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+def _cell(value: object) -> object:
+    """Keep a user's name or address that begins with ``=`` or the like from being computed."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value

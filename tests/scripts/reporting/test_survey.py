@@ -1,0 +1,216 @@
+"""What a report knows: read from the account, decided by the rotator's own code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from functions.common.clients import Clients
+from functions.common.entry import Status
+from functions.rotator.decide import CLOCK_SKEW, LEASE
+from functions.rotator.request import Request
+from functions.rotator.run import Run
+from scripts.reporting.survey import Surveyor, UserReport
+from tests.scripts.reporting.account import TABLE, Account
+
+
+def look(account: Account, **environment: Any) -> dict[str, UserReport]:
+    """Survey the account with an age of 90 days."""
+    surveyor = Surveyor(
+        iam=account.iam,
+        dynamodb=account.dynamodb,
+        environment=replace(account.environment, **environment),
+        now=account.now,
+        max_age_days=90,
+    )
+    subjects, _ = surveyor.subjects()
+    return {user.name: user for user in surveyor.look_at(subjects)}
+
+
+def test_it_decides_as_the_rotator_does(account: Account) -> None:
+    """A report that promises something else than the next run does would be worse than none."""
+    account.add_user("young", 79)
+    account.add_user("due", 81)
+    account.add_user("due-by-tag", 31, ROTATE_AFTER_DAYS="30")
+    account.add_user("without-key")
+    account.add_user("two-by-hand", 200, 100)
+    (inactive,) = account.add_user("inactive", 100)
+    account.deactivate("inactive", inactive)
+    old, new = account.add_user("in-grace", 82, 1)
+    account.note("in-grace", old, Status.EXPIRING, age=82, delete_on=account.ago(-4), new_key_id=new)
+    for name, begun in (("under-way", timedelta(minutes=1)), ("abandoned", timedelta(minutes=16))):
+        (key,) = account.add_user(name, 85)
+        moment = account.now - begun
+        account.note(name, key, Status.ROTATING, age=85, attempt="1", started_at=moment, claimed_at=moment)
+    account.iam.create_user(UserName="untagged")
+    run = Run(
+        request=Request(dry_run=True),
+        environment=account.environment,
+        clients=Clients(),
+        now=lambda: account.now,
+        time_left=lambda: timedelta(minutes=15),
+    )
+
+    users = look(account)
+
+    decided = {
+        name: {"action": str(user.decision.action)}
+        | ({"reason": str(reason)} if (reason := user.decision.reason) else {})
+        for name, user in users.items()
+        if user.decision
+    }
+    by_rotator = {
+        name: {part: word for part, word in decision.items() if part != "key"}
+        for name, decision in (run.perform().decisions or {}).items()
+    }
+    assert decided == by_rotator
+    assert {decision["action"] for decision in decided.values()} >= {"rotate", "recover", "not_due", "in_grace", "skip"}
+
+
+def test_it_looks_where_the_rotator_need_not(account: Account) -> None:
+    """A key that is young lets the rotator skip the look; an operator wants to know of the second one all the same."""
+    first, _ = account.add_user("alice", 20, 10)
+    account.note("alice", first, Status.CURRENT, age=20)
+
+    alice = look(account)["alice"]
+
+    assert len(alice.keys) == 2
+    assert (alice.verdict, alice.why) == ("skip", "foreign key")
+
+
+@pytest.mark.parametrize(("over", "too_old"), [(0, False), (1, True)])
+def test_a_key_is_too_old_a_second_after_its_time(over: int, too_old: bool, account: Account) -> None:  # noqa: FBT001 - a parameter
+    account.add_user("alice", 90 + over / 86_400)
+
+    (key,) = look(account)["alice"].keys
+
+    assert key.too_old is too_old
+
+
+def test_an_inactive_key_is_not_too_old(account: Account) -> None:
+    """Audits point out active ones."""
+    (key_id,) = account.add_user("alice", 400)
+    account.deactivate("alice", key_id)
+
+    (key,) = look(account)["alice"].keys
+
+    assert not key.too_old
+
+
+def test_a_misconfigured_user_has_keys_all_the_same(account: Account) -> None:
+    """They grow old like any other's, and longer."""
+    (key_id,) = account.add_user("alice", 95, ROTATE_AFTER_DAYS="soon")
+
+    alice = look(account)["alice"]
+
+    assert alice.verdict == "misconfigured"
+    assert "IKR:ROTATE_AFTER_DAYS" in alice.why
+    assert [(key.id, key.too_old) for key in alice.keys] == [(key_id, True)]
+
+
+def test_tags_that_are_passed_over_are_noted(account: Account) -> None:
+    account.add_user("alice", 1, INSTRUCTION_X="lost")
+
+    (note,) = look(account)["alice"].notes
+
+    assert "IKR:INSTRUCTION_X" in note
+
+
+def test_last_use(account: Account) -> None:
+    old, _ = account.add_user("alice", 20, 10)
+    account.use("alice", old, days_ago=3)
+
+    first, second = look(account)["alice"].keys
+
+    assert first.last_use
+    assert (first.last_use.at, first.last_use.service, first.last_use.region) == (account.ago(3), "s3", "eu-west-1")
+    assert second.last_use is None
+
+
+def test_one_who_cannot_be_looked_at_does_not_hide_the_others(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = account.add_user("alice", 1) + account.add_user("bob", 1)
+    ask = account.iam.get_access_key_last_used
+
+    def refuse(**request: str) -> Any:
+        if request["AccessKeyId"] == alice:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetAccessKeyLastUsed")
+        return ask(**request)
+
+    monkeypatch.setattr(account.iam, "get_access_key_last_used", refuse)
+
+    users = look(account)
+
+    assert users["alice"].unreadable
+    assert (users["alice"].verdict, users["alice"].why) == ("unreadable", "GetAccessKeyLastUsed: AccessDenied")
+    assert [key.id for key in users["bob"].keys] == [bob]
+
+
+def test_a_malformed_item_is_told(account: Account) -> None:
+    """And nothing is printed about it: standard output may be a JSON document."""
+    account.dynamodb.put_item(
+        TableName=TABLE, Item={"user": {"S": "alice"}, "ak": {"S": "AKIAFAKE00000000OLD1"}, "status": {"S": "odd"}}
+    )
+    surveyor = Surveyor(
+        iam=account.iam,
+        dynamodb=account.dynamodb,
+        environment=account.environment,
+        now=account.now,
+        max_age_days=90,
+    )
+
+    _, (fault,) = surveyor.subjects()
+
+    assert "alice" in fault
+
+
+class TestNextStep:
+    """What happens next, and when."""
+
+    def step_of(self, account: Account, name: str, **environment: Any) -> str:
+        step = look(account, **environment)[name].step
+        if step is None:
+            return "nothing"
+        return step.announced(account.now) + (f" {step.on - account.now}" if step.on else "")
+
+    def test_a_young_key(self, account: Account) -> None:
+        account.add_user("alice", 50)
+
+        assert self.step_of(account, "alice") == "rotation on 30 days, 0:00:00"
+
+    def test_a_due_key(self, account: Account) -> None:
+        account.add_user("alice", 82)
+
+        assert self.step_of(account, "alice") == "rotation due since -2 days, 0:00:00"
+
+    @pytest.mark.parametrize(
+        ("status", "recovery_days", "step"),
+        [
+            (Status.EXPIRING, 0, "deletion on 3 days, 0:00:00"),
+            (Status.EXPIRING, 7, "deactivation on 3 days, 0:00:00"),
+            (Status.INACTIVE, 7, "deletion on 3 days, 0:00:00"),
+            (Status.FAILED, 0, "deletion at the next run"),
+        ],
+    )
+    def test_an_old_key(self, status: Status, recovery_days: int, step: str, account: Account) -> None:
+        old, new = account.add_user("alice", 82, 2)
+        account.note("alice", old, status, age=82, delete_on=account.ago(-3), new_key_id=new)
+
+        assert self.step_of(account, "alice", recovery_days=recovery_days) == step
+
+    def test_a_rotation_under_way(self, account: Account) -> None:
+        """It has ended, or is taken up by another run, when its lease is over."""
+        (key,) = account.add_user("alice", 82)
+        account.note("alice", key, Status.ROTATING, age=82, attempt="1", started_at=account.now, claimed_at=account.now)
+
+        assert self.step_of(account, "alice") == f"end of the rotation on {LEASE + CLOCK_SKEW}"
+
+    def test_a_user_who_is_skipped(self, account: Account) -> None:
+        account.add_user("alice", 82, 82)
+
+        assert self.step_of(account, "alice") == "nothing"
