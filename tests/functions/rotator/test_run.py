@@ -45,14 +45,9 @@ class TestEverybody:
 
         summary = world.rotate()
 
-        assert {name: value for name, value in summary.items() if value} == {
-            "rotated": 1,
-            "not_due": 1,
-            "skipped": {"foreign_key": 1, "inactive_key": 1, "no_key": 1},
-            "misconfigured": {
-                "misconfigured": "IKR:ROTATE_AFTER_DAYS is '5.0', and must be a whole number from 0 to 3650"
-            },
-        }
+        assert (summary["rotated"], summary["not_due"], summary["failed"]) == (1, 1, {})
+        assert summary["skipped"] == {"foreign_key": 1, "inactive_key": 1, "no_key": 1}
+        assert list(summary["misconfigured"]) == ["misconfigured"]
         after = everything(world)["keys"]
         assert [name for name in before if after[name] != before[name]] == ["due"]
 
@@ -362,6 +357,6 @@ def test_foreign_keys_and_ignored_tags_are_warned_of(world: World, capsys: pytes
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     warnings = {line["message"]: line for line in lines if line.get("level") == "WARNING"}
-    assert warnings["two_keys_made_by_hand"]["keys"] == list(world.keys("alice"))
+    assert set(warnings["two_keys_made_by_hand"]["keys"]) == set(world.keys("alice"))
     assert warnings["tag_ignored"]["reason"] == "IKR:INSTRUCTION_LAST is ignored: its suffix is not a number"
     assert {line["user"] for line in warnings.values()} == {"alice"}

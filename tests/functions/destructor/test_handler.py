@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.common.errors import ConfigurationError, EventError
+from functions.destructor.handler import handler
+from tests.functions.destructor.conftest import Rotated
+from tests.simulation.faults import aws_error
+from tests.simulation.world import World, context, new_world
+
+
+def removals(world: World) -> list[dict[str, Any]]:
+    return [record for record in world.stream() if record["eventName"] == "REMOVE"]
+
+
+def from_another_table(record: dict[str, Any]) -> dict[str, Any]:
+    return record | {"eventSourceARN": "arn:aws:dynamodb:us-east-1:123456789012:table/another/stream/label"}
+
+
+def without_time(record: dict[str, Any]) -> dict[str, Any]:
+    """Its entry lacks the time at which the key is to go."""
+    image = {name: value for name, value in record["dynamodb"]["OldImage"].items() if name != "delete_on"}
+    return record | {"dynamodb": record["dynamodb"] | {"OldImage": image, "SequenceNumber": "1"}}
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": None}, {"Records": "none"}, {"detail-type": "Scheduled Event"}])
+def test_event_that_is_no_batch_ends_before_any_call(world: World, event: dict[str, Any]) -> None:
+    with pytest.raises(EventError, match="not a batch of stream records"):
+        handler(event, context())
+
+    assert world.controller.calls == []
+
+
+def test_bad_environment_ends_before_any_call() -> None:
+    with new_world(MAX_DELETION_ATTEMPTS="0") as world:
+        with pytest.raises(ConfigurationError, match="MAX_DELETION_ATTEMPTS"):
+            handler({"Records": []}, context())
+
+        assert world.controller.calls == []
+
+
+def test_everything_done_is_an_empty_list(rotated: Rotated) -> None:
+    rotated.fall_due()
+
+    assert handler({"Records": removals(rotated.world)}, context()) == {"batchItemFailures": []}
+
+
+def test_record_that_cannot_even_be_put_back_comes_again(rotated: Rotated) -> None:
+    world = rotated.world
+    rotated.fall_due()
+    records = removals(world)
+    world.controller.outages["DeleteAccessKey"] = aws_error("DeleteAccessKey", "AccessDenied", 403)
+    world.controller.outages["PutItem"] = aws_error("PutItem", "AccessDeniedException", 400)
+
+    answer = handler({"Records": records}, context())
+
+    number = records[0]["dynamodb"]["SequenceNumber"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": number}]}
+    world.controller.outages.clear()
+    assert handler({"Records": records}, context()) == {"batchItemFailures": []}
+    assert world.keys("alice") == {rotated.new: "Active"}
+
+
+@pytest.mark.parametrize("spoil", [from_another_table, without_time])
+def test_unreadable_record_is_parked_and_the_rest_is_done(rotated: Rotated, spoil: Any) -> None:
+    world = rotated.world
+    rotated.fall_due()
+    (good,) = removals(world)
+    bad = spoil(good)
+
+    answer = handler({"Records": [bad, good]}, context())
+
+    assert answer == {"batchItemFailures": []}
+    assert world.keys("alice") == {rotated.new: "Active"}
+    (letter,) = world.parked()
+    assert letter["record"] == json.loads(json.dumps(bad))
+    assert letter["fault"]
+
+
+def test_parking_is_counted_and_told(
+    rotated: Rotated, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    rotated.fall_due()
+    (good,) = removals(rotated.world)
+
+    handler({"Records": [without_time(good)]}, context())
+
+    assert "RecordsParked" in capsys.readouterr().out
+    told = caplog.records[-1].__dict__["reason"]
+    assert told == f"ledger item of user alice, key {rotated.old}: delete_on missing"
+
+
+def test_record_that_cannot_be_parked_comes_again(rotated: Rotated) -> None:
+    rotated.fall_due()
+    (good,) = removals(rotated.world)
+    rotated.world.controller.outages["SendMessage"] = aws_error("SendMessage", "AccessDenied", 403)
+
+    answer = handler({"Records": [without_time(good)]}, context())
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert rotated.old in rotated.world.keys("alice")
+
+
+def test_without_a_queue_an_unreadable_record_is_left_to_the_streams_own(rotated: Rotated) -> None:
+    rotated.fall_due()
+    (good,) = removals(rotated.world)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DEAD_LETTER_QUEUE_URL")
+        answer = handler({"Records": [without_time(good)]}, context())
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
