@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,17 @@ def first_table_below(heading: str) -> list[list[str]]:
     table = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)
     assert table, f"no table below {heading}"
     return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.group().splitlines()[2:]]
+
+
+def calls_of_telemetry(*methods: str) -> Iterator[tuple[str, ast.Call]]:
+    """Find every event or metric that the functions name, with the call that names it."""
+    for path in (ROOT / "functions").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="telemetry"), attr=method)) if method in methods:
+                    for word in ast.walk(node.args[0]):
+                        if isinstance(word, ast.Constant) and isinstance(word.value, str):
+                            yield word.value, node
 
 
 def as_written(default: Any) -> str:
@@ -54,6 +68,27 @@ def test_the_table_of_tags_is_that_of_the_functions() -> None:
 
     assert listed[:3] == [tags.EMAIL, tags.ROTATE_AFTER_DAYS, tags.DELETE_AFTER_DAYS]
     assert listed[3:] == [f"{tags.INSTRUCTION_PREFIX}0", f"{tags.INSTRUCTION_PREFIX}1"]
+
+
+def test_the_table_of_metrics_is_that_of_the_functions() -> None:
+    counted = {metric for metric, _ in calls_of_telemetry("count")}
+
+    listed = [name for names, *_ in first_table_below("### Metrics") for name in re.findall(r"`(\w+)`", names)]
+
+    assert sorted(listed) == sorted(counted)
+
+
+def test_the_table_of_events_is_that_of_the_functions() -> None:
+    """An audit trail is drawn from these names and fields."""
+    logged: defaultdict[str, set[str]] = defaultdict(set)
+    for event, call in calls_of_telemetry("info", "warning", "error"):
+        logged[event] |= {keyword.arg for keyword in call.keywords if keyword.arg}
+
+    listed = {
+        event.strip("`"): set(re.findall(r"`(\w+)`", fields)) for event, fields, _ in first_table_below("### Events")
+    }
+
+    assert listed == logged
 
 
 def test_every_direct_dependency_has_its_reason() -> None:
