@@ -21,7 +21,7 @@ from scripts.deployed import Mishap
 from scripts.reporting.exports import as_csv, as_json
 from scripts.reporting.page import as_html
 from scripts.reporting.survey import Survey, Surveyor
-from scripts.reporting.table import as_table, conclusion
+from scripts.reporting.table import as_table
 
 DESCRIPTION = """\
 Report on the access keys of all users with the tag IKR:EMAIL: age, last use,
@@ -38,7 +38,7 @@ examples:
       a table
   .venv/bin/python scripts/report.py --html keys.html
       the table, and a page to look at, sort, print or mail
-  .venv/bin/python scripts/report.py --json | jq '.users[] | .keys[] | select(.too_old)'
+  .venv/bin/python scripts/report.py --json | jq '.users[].decision'
       for programs
 
 You need lambda:GetFunctionConfiguration on the rotator, dynamodb:Scan on its
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(as_table(survey))
     for fault in survey.malformed:
         complaints.print(fault, style="yellow", markup=False)
-    complaints.print(conclusion(survey))
+    complaints.print(survey.conclusion, style="green" if survey.passed else "red", markup=False)
     return 0 if survey.passed else 1
 
 

@@ -167,6 +167,18 @@ class Survey:
         """Tell whether every key is known to be young enough."""
         return not self.too_old and not self.unreadable
 
+    @property
+    def conclusion(self) -> str:
+        """Say in a line how it stands."""
+        if self.passed:
+            return f"No active key is older than {self.max_age_days} days."
+        sentences = []
+        if self.too_old:
+            sentences.append(f"Active keys older than {self.max_age_days} days: {len(self.too_old)}.")
+        if self.unreadable:
+            sentences.append(f"Users who could not be looked at: {len(self.unreadable)}.")
+        return " ".join(sentences)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:

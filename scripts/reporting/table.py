@@ -36,18 +36,6 @@ def as_table(survey: Survey) -> Table:
     return table
 
 
-def conclusion(survey: Survey) -> Text:
-    """Say in a line how it stands."""
-    if survey.passed:
-        return Text(f"No active key is older than {survey.max_age_days} days.", style="green")
-    parts = []
-    if survey.too_old:
-        parts.append(f"{len(survey.too_old)} active keys are older than {survey.max_age_days} days")
-    if survey.unreadable:
-        parts.append(f"{len(survey.unreadable)} users could not be looked at")
-    return Text(f"{', and '.join(parts)}.", style="red")
-
-
 def _user_cells(user: UserReport, now: datetime) -> tuple[Text, ...]:
     verdict = Text(user.verdict, style=_style(user))
     if user.why:

@@ -1,0 +1,233 @@
+"""scripts/report.py as people and pipelines run it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from functions.common.entry import Status
+from scripts import deployed, report
+from tests.scripts.reporting.account import TABLE, VARIABLES, Account
+
+SCRIPT = Path(report.__file__)
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command in this process; the answer is exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = report.main(arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def stack(account: Account) -> Account:
+    """An account with a deployed rotator, and alice, whose key is 50 days old."""
+    account.deploy()
+    account.add_user("alice", 50)
+    return account
+
+
+@pytest.mark.usefixtures("stack")
+def test_young_keys_pass(run: Run) -> None:
+    code, out, err = run()
+
+    assert code == 0
+    assert "alice" in out
+    assert "No active key is older than 90 days." in err
+
+
+def test_an_old_key_fails_a_pipeline(stack: Account, run: Run) -> None:
+    stack.add_user("bob", 91)
+
+    code, out, err = run()
+
+    assert code == 1
+    assert "91 !" in out
+    assert "Active keys older than 90 days: 1." in err
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize(("limit", "code"), [("51", 0), ("49", 1), ("0", 1)])
+def test_the_age_is_a_choice(limit: str, code: int, run: Run) -> None:
+    assert run("--max-age-days", limit)[0] == code
+
+
+def test_who_cannot_be_looked_at_fails_a_pipeline(stack: Account, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not known to be young enough must not pass for it."""
+    del stack
+
+    def broken(*_: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr("scripts.reporting.survey.AccessKeys.of", broken)
+
+    code, out, err = run()
+
+    assert code == 1
+    assert "unreadable" in out
+    assert "Users who could not be looked at: 1." in err
+
+
+def test_the_limits_are_those_of_the_deployed_rotator(account: Account, run: Run) -> None:
+    account.deploy({**VARIABLES, "ROTATE_AFTER_DAYS": "33", "DELETE_AFTER_DAYS": "7"})
+    account.add_user("alice", 34)
+
+    _, out, _ = run("--json")
+
+    (alice,) = json.loads(out)["users"]
+    assert (alice["rotate_after_days"], alice["delete_after_days"], alice["decision"]) == (33, 7, "rotate")
+
+
+def test_the_oldest_keys_come_first(stack: Account, run: Run) -> None:
+    (inactive,) = stack.add_user("bob", 300)
+    stack.deactivate("bob", inactive)
+    stack.add_user("carol", 60)
+
+    _, out, _ = run("--json")
+
+    assert [user["user"] for user in json.loads(out)["users"]] == ["carol", "alice", "bob"]
+
+
+def test_nothing_is_changed(stack: Account, run: Run, tmp_path: Path) -> None:
+    """Not even what the rotator would learn about keys that it sees for the first time."""
+    old, new = stack.add_user("bob", 85, 2)
+    stack.note("bob", old, Status.EXPIRING, age=85, delete_on=stack.ago(1), new_key_id=new)
+    before = stack.dynamodb.scan(TableName=TABLE)["Items"]
+
+    run("--html", str(tmp_path / "keys.html"))
+
+    assert stack.dynamodb.scan(TableName=TABLE)["Items"] == before
+    assert len(stack.iam.list_access_keys(UserName="bob")["AccessKeyMetadata"]) == 2
+
+
+class TestOutput:
+    @pytest.mark.usefixtures("stack")
+    def test_all_files_at_once_and_the_table(self, run: Run, tmp_path: Path) -> None:
+        names = ("json", "csv", "html")
+
+        code, out, _ = run(*(word for name in names for word in (f"--{name}", str(tmp_path / name))))
+
+        assert code == 0
+        assert "Access keys of the tagged users" in out
+        assert json.loads((tmp_path / "json").read_text())["passed"] is True
+        assert [line["user"] for line in csv.DictReader((tmp_path / "csv").read_text().splitlines())] == ["alice"]
+        assert (tmp_path / "html").read_text().startswith("<!doctype html>")
+
+    @pytest.mark.usefixtures("stack")
+    def test_json_on_standard_output_is_alone(self, run: Run) -> None:
+        _, out, _ = run("--json")
+
+        assert json.loads(out)["users"][0]["user"] == "alice"
+
+    def test_a_malformed_ledger_item_is_told_beside_it(self, stack: Account, run: Run) -> None:
+        item = {"user": {"S": "zoe"}, "ak": {"S": "AKIAFAKE00000000OLD1"}, "status": {"S": "odd"}}
+        stack.dynamodb.put_item(TableName=TABLE, Item=item)
+
+        code, out, err = run("--json")
+
+        assert code == 0
+        assert len(json.loads(out)["malformed_ledger_items"]) == 1
+        assert "zoe" in err
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--json", "--csv"),
+            ("--html", "/nowhere/keys.html"),
+            ("--json", "/"),
+            ("--html",),
+            ("--max-age-days", "-1"),
+            ("--max-age-days", "٣٠"),
+        ],
+    )
+    def test_a_command_it_does_not_understand(self, arguments: tuple[str, ...], run: Run) -> None:
+        """Said before the account is read, which may take minutes."""
+        with pytest.raises(SystemExit) as stopped:
+            run(*arguments)
+
+        assert stopped.value.code == 2
+
+    @pytest.mark.usefixtures("stack")
+    def test_a_file_that_cannot_be_written(self, run: Run) -> None:
+        code, out, err = run("--json", "/dev/full")
+
+        assert (code, out) == (1, "")
+        assert "/dev/full cannot be written (No space left on device)" in err
+
+
+class TestTheWayThere:
+    @pytest.mark.usefixtures("account")
+    def test_no_such_function(self, run: Run) -> None:
+        code, out, err = run("--function", "nosuch")
+
+        assert (code, out) == (1, "")
+        assert "nosuch" in err
+        assert "--function" in err
+
+    def test_a_function_that_is_no_rotator(self, account: Account, run: Run) -> None:
+        account.deploy({"GREETING": "hello"})
+
+        code, _, err = run()
+
+        assert code == 1
+        assert "IAM_KEY_ROTATOR_TABLE" in err
+        assert deployed.ROTATOR in err
+
+    def test_a_table_that_is_gone(self, account: Account, run: Run) -> None:
+        account.deploy({**VARIABLES, "IAM_KEY_ROTATOR_TABLE": "gone"})
+
+        code, _, err = run()
+
+        assert code == 1
+        assert err.strip()
+
+    def test_no_region(self, aws_environment: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        del aws_environment
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+        code, _, err = run()
+
+        assert code == 1
+        assert "--region" in err
+
+
+class TestCommand:
+    """From anywhere, as a file."""
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - the script under test
+            [sys.executable, str(SCRIPT), *arguments],
+            cwd="/",
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_help(self) -> None:
+        done = self.run("--help", COLUMNS="80")
+
+        assert done.returncode == 0
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        for option in ("--json", "--csv", "--html", "--max-age-days", "--function", "--region", "--aws-profile"):
+            assert option in done.stdout
+
+    @pytest.mark.usefixtures("aws_environment")
+    def test_an_unknown_profile_is_named(self) -> None:
+        done = self.run("--aws-profile", "nobodys")
+
+        assert done.returncode == 1
+        assert "nobodys" in done.stderr
+        assert "Traceback" not in done.stderr
