@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
@@ -39,6 +40,8 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 TABLE = "key-ledger"
 QUEUE = "dead-letters"
+TOPIC = "alarms"
+OPERATORS = "operators"
 SENDER = "keys@example.com"
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -95,7 +98,7 @@ class World:
         self.controller = controller
         controller.observe = self._observe
         self._clock = clock
-        self.iam, self.dynamodb, self.ssm, self.sqs, self._ses = _clients_of_the_world()
+        self.iam, self.dynamodb, self.ssm, self.sqs, self._ses, self._sns = _clients_of_the_world()
         self.people: dict[str, Person] = {}
         self.misaddressed: list[Mail] = []
         self.faults_seen: list[BaseException] = []
@@ -118,6 +121,10 @@ class World:
         )
         self._ses.create_email_identity(EmailIdentity=SENDER)
         self.sqs.create_queue(QueueName=QUEUE)
+        topic = self._sns.create_topic(Name=TOPIC)["TopicArn"]
+        url = self.sqs.create_queue(QueueName=OPERATORS)["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        self._sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     # --- people -------------------------------------------------------------------------------------------------
 
@@ -234,7 +241,14 @@ class World:
 
     def parked(self) -> list[dict[str, Any]]:
         """Read what lies in the dead-letter queue."""
-        url = self.sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+        return self._messages(QUEUE)
+
+    def alarms(self) -> list[str]:
+        """Read what the operators were told through the alarms' topic."""
+        return [message["Message"] for message in self._messages(OPERATORS)]
+
+    def _messages(self, queue: str) -> list[dict[str, Any]]:
+        url = self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         found = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         return [json.loads(message["Body"]) for message in found]
 
@@ -322,7 +336,7 @@ class World:
 
 
 @cache
-def _clients_of_the_world() -> tuple[IAMClient, DynamoDBClient, SSMClient, SQSClient, SESV2Client]:
+def _clients_of_the_world() -> tuple[IAMClient, DynamoDBClient, SSMClient, SQSClient, SESV2Client, SNSClient]:
     """Make clients from a session of their own: what the world does itself is neither counted nor struck."""
     session = boto3.Session(region_name=REGION)
     return (
@@ -331,6 +345,7 @@ def _clients_of_the_world() -> tuple[IAMClient, DynamoDBClient, SSMClient, SQSCl
         session.client("ssm"),
         session.client("sqs"),
         session.client("sesv2"),
+        session.client("sns"),
     )
 
 
@@ -353,6 +368,7 @@ def new_world(**environment: str) -> Iterator[World]:
         "ACCOUNT_ID": ACCOUNT,
         "IAM_KEY_ROTATOR_TABLE": TABLE,
         "MAIL_FROM": SENDER,
+        "ALARM_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}",
         "DEAD_LETTER_QUEUE_URL": f"https://queue.amazonaws.com/{ACCOUNT}/{QUEUE}",
         # Powertools keeps a logger for each name, and each logger the standard output it was made with.
         "POWERTOOLS_SERVICE_NAME": f"world-{uuid.uuid4().hex}",
