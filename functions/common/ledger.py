@@ -254,6 +254,23 @@ class Ledger:
         except LedgerConflict:
             return
 
+    def claim_farewell(self, user: str, key_id: str, *, replaces: str) -> bool:
+        """Note on a successor that its user is being told of the old key's end; tell whether nobody has done so yet.
+
+        Without a successor in the ledger there is no place for such a note, and the claim is granted.
+        """
+        try:
+            self._update(
+                user,
+                key_id,
+                assign={"farewell": replaces, "farewell_by": uuid.uuid4().hex},
+                condition=f"NOT {_ABSENT} AND (NOT farewell = :set_farewell OR farewell_by = :set_farewell_by)",
+                values={},
+            )
+        except LedgerConflict:
+            return not self.holds(user, key_id)
+        return True
+
     def settle(self, user: str, key_id: str, *, replaces: str) -> None:
         """Note on a successor that the key it replaced is no longer pending; nothing to do if it notes that already."""
         try:
