@@ -1,0 +1,231 @@
+"""What a run costs: calls to AWS, counted by operation. Times are for ``make bench``."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.retries.standard import ExponentialBackoff, RetryContext
+from moto.core.botocore_stubber import MockRawResponse
+
+from functions.common.clients import Clients
+from functions.common.keys import KeyMaker
+from functions.rotator import handler as rotator
+from tests.simulation.faults import Fault, Kind
+from tests.simulation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CENSUS = Counter({"GetAccountAuthorizationDetails": 1, "Scan": 1})
+ALIAS = Counter({"ListAccountAliases": 1})
+# Intent and delivery; the pair; its encryption key; the mail; the old key's end and its successor, both at once.
+ROTATION = Counter({"UpdateItem": 2, "CreateAccessKey": 1, "PutParameter": 1, "SendEmail": 1, "TransactWriteItems": 1})
+
+THROTTLED = b"""<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">
+  <Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>
+</ErrorResponse>"""
+
+
+def times(number: int, calls: Counter[str]) -> Counter[str]:
+    return Counter({operation: number * count for operation, count in calls.items()})
+
+
+def listed(users: int) -> Counter[str]:
+    return Counter({"ListAccessKeys": users})
+
+
+def learned(keys: int) -> Counter[str]:
+    return Counter({"TransactWriteItems": -(-keys // 100)})
+
+
+def hire(world: World, users: int, *, rotate_after_days: int = 80) -> list[str]:
+    names = [f"user-{len(world.people) + number:03}" for number in range(users)]
+    for name in names:
+        world.add_user(name, ROTATE_AFTER_DAYS=str(rotate_after_days))
+    return names
+
+
+def calls_of_a_run(world: World, event: object = None) -> Counter[str]:
+    world.controller.calls.clear()
+    world.rotate(event)
+    assert world.faults_seen == []
+    return world.controller.counted
+
+
+@contextmanager
+def own_clients() -> Iterator[Clients]:
+    """Give the rotator clients that nobody has used before."""
+    clients = Clients()
+    with mock.patch.object(rotator, "_clients", return_value=clients):
+        yield clients
+
+
+class TestCalls:
+    @pytest.mark.parametrize(("users", "due"), [(20, 1), (120, 6)])
+    def test_first_run(self, world: World, users: int, due: int) -> None:
+        """Users whom the ledger does not know are looked up once, and what is found is learnt by the hundred."""
+        hire(world, users - due)
+        hire(world, due, rotate_after_days=0)
+
+        calls = calls_of_a_run(world)
+
+        assert calls == CENSUS + listed(users) + ALIAS + times(due, ROTATION) + learned(users - due)
+
+    def test_steady_state(self, world: World) -> None:
+        """Once the ledger knows the keys, only those that are due cost anything."""
+        hire(world, 6)
+        world.wait(days=79)
+        hire(world, 114)
+        world.rotate()
+        world.wait(days=1, hours=12)
+
+        calls = calls_of_a_run(world)
+
+        assert calls == CENSUS + listed(6) + ALIAS + times(6, ROTATION)
+
+    def test_grace_period(self, world: World) -> None:
+        """A rotation costs nothing more on the runs of the next days."""
+        hire(world, 3)
+        world.wait(days=81)
+        world.rotate()
+        world.wait(days=1)
+
+        assert calls_of_a_run(world) == CENSUS
+
+    def test_nothing_due(self, world: World) -> None:
+        """Users without the tag cost nothing but their place on a page, and known keys nothing at all."""
+        for number in range(50):
+            world.iam.create_user(UserName=f"untagged-{number}")
+        hire(world, 3)
+
+        assert calls_of_a_run(world) == CENSUS + listed(3) + learned(3)
+        assert calls_of_a_run(world) == CENSUS
+
+    def test_plain_text_needs_no_parameter(self, plain_world: World) -> None:
+        hire(plain_world, 2, rotate_after_days=0)
+
+        calls = calls_of_a_run(plain_world)
+
+        assert calls == CENSUS + listed(2) + ALIAS + times(2, ROTATION) - Counter({"PutParameter": 2})
+
+    def test_create_access_key_is_sent_once(self, world: World) -> None:
+        """A request whose answer is lost is not sent again: it would make a second key."""
+        hire(world, 1, rotate_after_days=0)
+        world.controller.fault = Fault(call=6, kind=Kind.ANSWER_LOST)
+
+        world.rotate()
+
+        assert world.controller.struck == "CreateAccessKey"
+        assert world.controller.counted["CreateAccessKey"] == 1
+
+
+class TestClients:
+    def test_nothing_due_builds_two(self, world: World) -> None:
+        hire(world, 1)
+
+        with own_clients() as clients:
+            world.rotate()
+
+        assert set(vars(clients)) == {"iam", "dynamodb"}
+
+    def test_plain_text_builds_none_for_parameters(self, plain_world: World) -> None:
+        hire(plain_world, 1, rotate_after_days=0)
+
+        with own_clients() as clients:
+            plain_world.rotate()
+
+        assert set(vars(clients)) == {"iam", "iam_once", "dynamodb", "sesv2"}
+
+    def test_each_is_built_once(self, world: World) -> None:
+        """However many runs a process sees, and however many users each of them serves."""
+        hire(world, 3, rotate_after_days=0)
+
+        with own_clients() as clients:
+            world.rotate()
+            before = dict(vars(clients))
+            world.rotate()
+
+        assert vars(clients) == before
+
+
+class TestThrottling:
+    """IAM's request rate belongs to the whole account: others may have used it up."""
+
+    @pytest.fixture
+    def pauses(self) -> Iterator[list[float]]:
+        """Cut short the pauses before a request is sent again, and note how long they would have been, in seconds."""
+        pauses: list[float] = []
+        delay = ExponentialBackoff.delay_amount
+
+        def cut_short(backoff: ExponentialBackoff, context: RetryContext) -> float:
+            pauses.append(delay(backoff, context))
+            return 0
+
+        with (
+            mock.patch.object(ExponentialBackoff, "delay_amount", cut_short),
+            mock.patch("functions.rotator.run.KeyMaker", partial(KeyMaker, pause=pauses.append)),
+        ):
+            yield pauses
+
+    def test_every_other_answer(self, world: World, pauses: list[float]) -> None:
+        """A run that is told to slow down at every other request slows down, and does all its work."""
+        hire(world, 20)
+        due = hire(world, 4, rotate_after_days=0)
+        turn = itertools.count()
+
+        with own_clients() as clients:
+            throttle(clients, lambda _: next(turn) % 2 == 0)
+            summary = world.rotate()
+
+        assert summary["rotated"] == 4
+        assert len(pauses) >= 20
+        assert min(pauses) > 0
+        assert [len(world.keys(name)) for name in due] == [2] * 4
+        assert len(world.ledger()) == 20 + 2 * 4
+        assert_nothing_lost(world)
+
+    @pytest.mark.usefixtures("pauses")
+    @pytest.mark.parametrize("operation", ["ListAccessKeys", "CreateAccessKey"])
+    def test_for_a_whole_run(self, world: World, operation: str) -> None:
+        """A run that gets no further tells so, leaves everything as it was, and the next one does the work."""
+        due = hire(world, 3, rotate_after_days=0)
+
+        with own_clients() as clients:
+            throttle(clients, lambda sent: sent == operation)
+            world.rotate()
+        stopped = [len(world.keys(name)) for name in due]
+        summary = world.rotate()
+
+        assert [str(fault)[:35] for fault in world.faults_seen] == ["3 of this run's users could not be "]
+        assert stopped == [1] * 3
+        assert summary["rotated"] == 3
+        assert_nothing_lost(world)
+
+
+def throttle(clients: Clients, strikes: Callable[[str], bool]) -> None:
+    """Let IAM refuse those requests of which ``strikes`` says so, by their operation."""
+
+    def answer(request: Any, event_name: str, **_: Any) -> Any:
+        if not strikes(event_name.rpartition(".")[2]):
+            return None
+        # The request goes where moto is not listening, so that it has no effect.
+        request.url = "https://throttled.invalid/"
+        return AWSResponse(request.url, 400, HTTPHeaders(), MockRawResponse(THROTTLED))
+
+    for client in (clients.iam, clients.iam_once):
+        client.meta.events.register_first("before-send", answer)
+
+
+def assert_nothing_lost(world: World) -> None:
+    assert world.broken_promises == []
+    assert world.locked_out() == []
+    assert world.orphans() == []
