@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from scripts.local_cloud import waiting
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, "AttributeValueTypeDef"]
 
-_DAY_SECONDS = 24 * 60 * 60
-# The moment of a deletion stands on the key that is to go, and on its successor.
-_MOMENTS = ("delete_on", "replaces_until")
+# The moment of a deletion stands on the key that is to go, and on its successor; a rotation's lease runs from when it
+# was claimed. When it was started stays: the keys that it made bear IAM's own dates, which nobody can move.
+_MOMENTS = ("delete_on", "replaces_until", "claimed_at")
 
 
 class LocalLedger:
@@ -45,7 +46,7 @@ class LocalLedger:
         Raises:
             NotInTime: the destructor has not finished in time.
         """
-        self._advance(days)
+        self.advance(days=days)
         swept = self.sweep()
         waiting.until(
             lambda: all(self._is_settled(*key) for key in swept),
@@ -56,17 +57,27 @@ class LocalLedger:
         """Remove the items that are due, as TTL would, and return their (user, access key id)."""
         due = [item for item in self.items() if "delete_on" in item and int(item["delete_on"]["N"]) <= time.time()]
         for item in due:
-            self._dynamodb.delete_item(TableName=self._table, Key=_key(item))
+            self.remove(item["user"]["S"], item["ak"]["S"])
         return [(item["user"]["S"], item["ak"]["S"]) for item in due]
 
-    def _advance(self, days: float) -> None:
+    def remove(self, user: str, key_id: str) -> None:
+        """Take an item out of the table, whether it is due or not."""
+        self._dynamodb.delete_item(TableName=self._table, Key={"user": {"S": user}, "ak": {"S": key_id}})
+
+    def advance(self, **period: float) -> None:
+        """Let time pass, and nothing happen: move each scheduled deletion, and the end of each lease, nearer.
+
+        Args:
+            period: how long, as ``timedelta`` takes it.
+        """
+        past = -round(timedelta(**period).total_seconds())
         for item, moment in self._moments():
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(item),
                 UpdateExpression="ADD #moment :past",
                 ExpressionAttributeNames={"#moment": moment},
-                ExpressionAttributeValues={":past": {"N": str(-round(days * _DAY_SECONDS))}},
+                ExpressionAttributeValues={":past": {"N": str(past)}},
             )
 
     def _moments(self) -> Iterator[tuple[Item, str]]:

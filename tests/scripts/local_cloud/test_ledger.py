@@ -55,6 +55,22 @@ def test_what_falls_due_is_removed(ledger: LocalLedger) -> None:
     assert ledger.pending() == []
 
 
+def test_a_lease_ends_and_nothing_else_happens(ledger: LocalLedger) -> None:
+    """The rotation's start stays, as do IAM's dates of the keys that it made, and what is due waits for a run."""
+    started_now = {"status": {"S": "rotating"}, "started_at": {"N": str(NOW)}, "claimed_at": {"N": str(NOW)}}
+    dynamodb = boto3.client("dynamodb", region_name="eu-central-1")
+    dynamodb.put_item(TableName="ledger", Item={"user": {"S": "bob"}, "ak": {"S": "left"}, **started_now})
+
+    ledger.advance(days=3)
+
+    assert {item["ak"]["S"]: _numbers(item) for item in ledger.items()} == {
+        "old": {"delete_on": NOW},
+        "new": {"replaces_until": NOW},
+        "other": {"created_at": NOW},
+        "left": {"started_at": NOW, "claimed_at": NOW - 3 * DAY},
+    }
+
+
 def _numbers(item: object) -> dict[str, int]:
     assert isinstance(item, dict)
     return {name: int(value["N"]) for name, value in item.items() if "N" in value}

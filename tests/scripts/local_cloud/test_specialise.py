@@ -55,6 +55,16 @@ def test_an_operator_without_conditions_goes_as_well() -> None:
     assert changed["Condition"] == {}
 
 
+def test_the_last_use_of_a_key_may_be_asked_beside_what_the_statement_says() -> None:
+    """The emulator does not know whose key it is; everything else in the statement stays limited to tagged users."""
+    keys = {**KEYS, "Action": ["iam:CreateAccessKey", "iam:GetAccessKeyLastUsed"]}
+
+    unchanged, added = statements(specialise.for_role(json.dumps({"Statement": [keys]})))
+
+    assert unchanged == keys
+    assert added == {"Effect": "Allow", "Action": "iam:GetAccessKeyLastUsed", "Resource": "*"}
+
+
 def test_every_other_statement_is_left_as_it_was() -> None:
     """A statement widened by mistake would let the end-to-end tests pass what AWS would refuse, or the reverse."""
     others = [CENSUS, KEYS, mail({"StringEquals": {"aws:RequestedRegion": "eu-central-1"}})]
