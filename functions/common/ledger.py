@@ -71,7 +71,10 @@ class Ledger:
         return parse(found["Item"]) if "Item" in found else None
 
     def learn(self, entries: Sequence[Entry]) -> None:
-        """Add entries for keys seen for the first time; one that is in the ledger by now is left as it stands."""
+        """Add entries for keys seen for the first time; one that is in the ledger by now is left as it stands.
+
+        They are written in their order: where it fails, what was written is a beginning of ``entries``.
+        """
         for start in range(0, len(entries), TRANSACTION_LIMIT):
             pending = list(entries[start : start + TRANSACTION_LIMIT])
             while pending:
@@ -84,9 +87,10 @@ class Ledger:
                     )
                 except self._dynamodb.exceptions.TransactionCanceledException as exc:
                     reasons = exc.response["CancellationReasons"]
-                    pending = [
-                        entry for entry, reason in zip(pending, reasons, strict=True) if reason["Code"] == "None"
-                    ]
+                    present = {n for n, reason in enumerate(reasons) if reason["Code"] == "ConditionalCheckFailed"}
+                    if not present:
+                        raise
+                    pending = [entry for n, entry in enumerate(pending) if n not in present]
                 else:
                     break
 

@@ -21,7 +21,17 @@ from functions.common.tags import Defaults
 from functions.mail.sender import connect
 from functions.rotator import census, followup
 from functions.rotator.census import Census, User
-from functions.rotator.decide import LEASE, Action, Decision, Reason, decide, decide_from_ledger, is_due, needs_listing
+from functions.rotator.decide import (
+    LEASE,
+    Action,
+    Decision,
+    Reason,
+    decide,
+    decide_from_ledger,
+    is_due,
+    needs_listing,
+    replaced,
+)
 from functions.rotator.followup import FollowUp, Matter, follow_up
 from functions.rotator.recover import recover
 from functions.rotator.request import Request
@@ -247,7 +257,7 @@ class Run:
             Entry(user=case.user.name, key_id=key.id, status=Status.CURRENT, created_at=key.created_at)
             for case in listed
             for key in case.keys or ()
-            if key.id not in {entry.key_id for entry in case.user.entries}
+            if key.id not in {entry.key_id for entry in case.user.entries} | replaced(case.user.entries)
         ]
         gone = [
             entry
