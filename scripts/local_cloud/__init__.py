@@ -7,6 +7,7 @@
     deployment, adapter  run the program, with the adapter where Pulumi's engine would be
     resources, archive   create what the program declares
     specialise           the few policy features that MiniStack lacks
+    last_use             when a key was last used, which MiniStack does not keep
 
 Start reading at ``cloud``.
 """
