@@ -74,7 +74,7 @@ def body(region: str, rotator: str, destructor: str, alarm_arns: Sequence[str]) 
                 region,
                 "Users",
                 rotator,
-                ["InGrace", "Remaining", "UsersOverdue", "UsersMisconfigured"],
+                ["InGrace", "Remaining", "UsersOverdue", "UsersMisconfigured", "LedgerItemsMalformed"],
                 statistic="Maximum",
             ),
             _reminders_and_ends(region, rotator, destructor),

@@ -55,6 +55,8 @@ class Rotator(pulumi.ComponentResource):
                     "RotationsFailed": "Keys that are due could not be replaced; the rotator's log names the users.",
                     "UsersMisconfigured": "Users have IKR tags that cannot be used, and keep their old keys until the "
                     "tags are mended; the rotator's log names them.",
+                    "LedgerItemsMalformed": "Items of the ledger cannot be read, and their users' keys are not "
+                    "rotated; the rotator's log names them.",
                 },
                 environment={},
             ),

@@ -182,7 +182,7 @@ def load() -> Settings:
             log_retention_days=_log_retention_days(config),
             logs_kms_key_arn=_kms_key_arn(config, "logsKmsKeyArn"),
         ),
-        rotator_timeout=config.number("rotatorTimeout", default=900, lowest=1, highest=900),
+        rotator_timeout=config.number("rotatorTimeout", default=900, lowest=300, highest=900),
         destructor_timeout=config.number("destructorTimeout", default=300, lowest=1, highest=900),
         table_kms_key_arn=_kms_key_arn(config, "tableKmsKeyArn"),
         point_in_time_recovery=config.boolean("pointInTimeRecovery", default=True),

@@ -193,9 +193,9 @@ class Ledger:
         """Remove an entry whose time has passed, as TTL would: the stream hands it to the destructor."""
         self._delete(entry, "#status = :status AND delete_on = :delete_on", {":delete_on": entry.delete_on})
 
-    def retry(self, entry: Entry, now: datetime) -> Entry:
-        """Give a deletion that was given up one more try: it expires now."""
-        expiring = replace(entry, status=Status.EXPIRING, delete_on=now.replace(microsecond=0))
+    def retry(self, entry: Entry, delete_on: datetime) -> Entry:
+        """Give a deletion that was given up one more try."""
+        expiring = replace(entry, status=Status.EXPIRING, delete_on=delete_on.replace(microsecond=0))
         self._update(
             entry.user,
             entry.key_id,
@@ -257,23 +257,6 @@ class Ledger:
             )
         except LedgerConflict:
             return
-
-    def claim_farewell(self, user: str, key_id: str, *, replaces: str) -> bool:
-        """Note on a successor that its user is being told of the old key's end; tell whether nobody has done so yet.
-
-        Without a successor in the ledger there is no place for such a note, and the claim is granted.
-        """
-        try:
-            self._update(
-                user,
-                key_id,
-                assign={"farewell": replaces, "farewell_by": uuid.uuid4().hex},
-                condition=f"NOT {_ABSENT} AND (NOT farewell = :set_farewell OR farewell_by = :set_farewell_by)",
-                values={},
-            )
-        except LedgerConflict:
-            return not self.holds(user, key_id)
-        return True
 
     def settle(self, user: str, key_id: str, *, replaces: str) -> None:
         """Note on a successor that the key it replaced is no longer pending; nothing to do if it notes that already."""

@@ -174,7 +174,7 @@ class Destroyer:
     def _destroy(self, entry: Entry, policy: UserPolicy, *, deleted: bool) -> None:
         """Do what goes with a deletion. Delivered again, a record finds all of it done, and nobody is mailed twice."""
         self._delete_parameter(entry)
-        if (deleted or self._is_awaited(entry)) and self._is_first_to_tell(entry):
+        if deleted or self._is_awaited(entry):
             telemetry.info("destroyed", user=entry.user, key=entry.key_id, new_key=entry.new_key_id)
             telemetry.count("Destroyed")
             notice = OldKeyDeleted(
@@ -204,12 +204,6 @@ class Destroyer:
             telemetry.warning("ledger_item_malformed", reason=str(fault))
             return False
         return successor is not None and successor.replaces == entry.key_id
-
-    def _is_first_to_tell(self, entry: Entry) -> bool:
-        """Of the processes that may have the same record at the same time, let one tell the user."""
-        return entry.new_key_id is None or self._ledger.claim_farewell(
-            entry.user, entry.new_key_id, replaces=entry.key_id
-        )
 
     def _mail(self, entry: Entry, notice: Notice, policy: UserPolicy) -> None:
         """Tell the user. What was done stands either way, so a mail that fails is told to the operators, no more."""

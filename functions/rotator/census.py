@@ -36,12 +36,14 @@ class Census:
         misconfigured: users whose tags are wrong, each with the fault.
         names: every user of the account, tagged or not.
         entries: the ledger, as it was read.
+        malformed: how many of its items could not be read.
     """
 
     users: list[User] = field(default_factory=list)
     misconfigured: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
+    malformed: int = 0
 
 
 def take(iam: IAMClient, ledger: Ledger, *, defaults: Defaults, allowed_email_domains: frozenset[str]) -> Census:
@@ -59,7 +61,7 @@ def take(iam: IAMClient, ledger: Ledger, *, defaults: Defaults, allowed_email_do
     for entry in entries:
         by_user[entry.user].append(entry)
 
-    census = Census(entries=entries)
+    census = Census(entries=entries, malformed=len(faults))
     pages = iam.get_paginator("get_account_authorization_details").paginate(
         Filter=["User"], PaginationConfig={"PageSize": 1000}
     )
@@ -91,4 +93,5 @@ def restrict(census: Census, names: Sequence[str]) -> Census:
         misconfigured={name: fault for name, fault in census.misconfigured.items() if name in chosen},
         names=census.names,
         entries=[entry for entry in census.entries if entry.user in chosen],
+        malformed=census.malformed,
     )

@@ -40,8 +40,9 @@ from functions.rotator.summary import Summary
 from functions.rotator.sweep import Chore, Sweeper, chores
 from functions.rotator.workers import work_through
 
-RESERVE = timedelta(seconds=90)
-"""No user is started with less time left than this: it is enough to finish one, or to take it back."""
+RESERVE = timedelta(minutes=4)
+"""No user is started with less time left than this: it is enough to finish one, or to take it back, even while the mail
+server lets each of its answers be waited for. ``rotatorTimeout`` in the stack's configuration leaves room for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,7 @@ class Run:
             served = {user.name for user in found.users} | set(found.misconfigured)
             for name in set(self.request.users) - served:
                 self.summary.skip(Reason.NOT_TAGGED if name in found.names else Reason.NO_SUCH_USER)
+        self.summary.malformed = found.malformed
         self.summary.misconfigured.update(found.misconfigured)
         for user, fault in found.misconfigured.items():
             telemetry.warning("user_misconfigured", user=user, reason=fault)

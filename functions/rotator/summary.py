@@ -19,6 +19,7 @@ class Summary:
     Attributes:
         oldest_key_age: of all active keys of the users looked after, as far as the run has seen them.
         overdue: users whose every key is older than their limit, those served in this run excepted.
+        malformed: ledger items that could not be read; a user's key with such an item is not rotated.
         remaining: users who were not started, for lack of time or of a mail service that works.
     """
 
@@ -33,6 +34,7 @@ class Summary:
     oldest_key_age: timedelta = timedelta()
     overdue: set[str] = field(default_factory=set)
     skipped: Counter[str] = field(default_factory=Counter)
+    malformed: int = 0
     misconfigured: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     decisions: dict[str, dict[str, Any]] | None = None
@@ -74,6 +76,7 @@ class Summary:
             "remaining": self.remaining,
             "overdue": len(self.overdue),
             "oldest_key_age_days": self.oldest_key_age.days,
+            "malformed": self.malformed,
             "skipped": {str(reason): number for reason, number in sorted(self.skipped.items())},
             "misconfigured": dict(sorted(self.misconfigured.items())),
             "failed": dict(sorted(self.failed.items())),
@@ -92,6 +95,7 @@ class Summary:
         telemetry.count("InGrace", self.in_grace)
         telemetry.count("RotationsFailed", len(self.failed))
         telemetry.count("UsersMisconfigured", len(self.misconfigured))
+        telemetry.count("LedgerItemsMalformed", self.malformed)
         telemetry.count("Remaining", self.remaining)
         telemetry.count("UsersOverdue", len(self.overdue))
         telemetry.count("OldestKeyAgeDays", self.oldest_key_age.days)

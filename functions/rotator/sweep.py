@@ -24,6 +24,11 @@ LOST_AFTER = timedelta(hours=1)
 """How long after a deletion fell due its record counts as lost, when nothing of it is left in the ledger."""
 
 
+STREAM_CLOCK = timedelta(minutes=1)
+"""How long an entry must have been due before it is collected. The stream stamps a removal by its own clock, and whole
+seconds; one that seems to come before its time is taken for a cancellation."""
+
+
 class Chore(StrEnum):
     """What there is to do about an entry."""
 
@@ -64,7 +69,7 @@ class Sweeper:
             case Chore.COLLECT:
                 self.ledger.collect(entry)
             case Chore.RETRY:
-                self.ledger.collect(self.ledger.retry(entry, self.now))
+                self.ledger.collect(self.ledger.retry(entry, self.now - STREAM_CLOCK))
             case Chore.REARM if user:
                 return self._rearm(entry, user)
             case Chore.FORGET:
@@ -84,7 +89,7 @@ class Sweeper:
             status=Status.EXPIRING,
             created_at=old.created_at,
             email=user.policy.email,
-            delete_on=self.now.replace(microsecond=0),
+            delete_on=(self.now - STREAM_CLOCK).replace(microsecond=0),
             new_key_id=successor.key_id,
             parameter=parameter_name(user.name, user.id),
         )
@@ -99,7 +104,7 @@ def chores(census: Census, now: datetime) -> Iterator[tuple[Chore, Entry]]:
     tagged = {user.name for user in census.users}
     for entry in census.entries:
         if entry.status in {Status.EXPIRING, Status.INACTIVE}:
-            if entry.delete_on is not None and entry.delete_on <= now:
+            if entry.delete_on is not None and entry.delete_on + STREAM_CLOCK <= now:
                 yield Chore.COLLECT, entry
         elif entry.user not in census.names:
             yield Chore.FORGET, entry

@@ -14,7 +14,7 @@ SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:iam-key-rotator-alarms"
 
 FAILURES = {
-    "iam-key-rotator-rotator": ("RotationsFailed", "UsersMisconfigured"),
+    "iam-key-rotator-rotator": ("RotationsFailed", "UsersMisconfigured", "LedgerItemsMalformed"),
     "iam-key-rotator-destructor": ("DeletionsGivenUp", "LastKeyProtected", "RecordsParked"),
 }
 WEEK = 7 * 24 * 60 * 60
@@ -41,6 +41,7 @@ class TestEveryFailureRings:
             "iam-key-rotator-destructor-RecordsParked",
             "iam-key-rotator-destructor-errors",
             "iam-key-rotator-destructor-lag",
+            "iam-key-rotator-rotator-LedgerItemsMalformed",
             "iam-key-rotator-rotator-RotationsFailed",
             "iam-key-rotator-rotator-UsersMisconfigured",
             "iam-key-rotator-rotator-errors",

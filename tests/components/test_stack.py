@@ -118,15 +118,15 @@ class TestFunctions:
         stack = deployed(
             architecture="x86_64",
             memorySize="512",
-            rotatorTimeout="60",
-            destructorTimeout="60",
+            rotatorTimeout="600",
+            destructorTimeout="600",
             reservedConcurrency="0",
             tracing="Active",
         )
 
         inputs = stack.one(FUNCTION, f"{role}-function").inputs
 
-        assert (inputs["architectures"], inputs["memorySize"], inputs["timeout"]) == (["x86_64"], 512, 60)
+        assert (inputs["architectures"], inputs["memorySize"], inputs["timeout"]) == (["x86_64"], 512, 600)
         assert inputs["reservedConcurrentExecutions"] == 0
         assert inputs["tracingConfig"] == {"mode": "Active"}
         assert "x86_64" in inputs["code"].assets["."].path

@@ -26,7 +26,7 @@ class TestDue:
         assert "replaces" not in successor
 
     def test_sweep_is_as_good_as_ttl(self, rotated: Rotated) -> None:
-        rotated.world.wait(days=5)
+        rotated.world.wait(days=5, minutes=1)
         rotated.world.rotate()
 
         rotated.world.deliver_stream()

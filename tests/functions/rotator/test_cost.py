@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -176,14 +175,18 @@ class TestThrottling:
         ):
             yield pauses
 
-    def test_every_other_answer(self, world: World, pauses: list[float]) -> None:
-        """A run that is told to slow down at every other request slows down, and does all its work."""
+    def test_first_answer_to_every_request(self, world: World, pauses: list[float]) -> None:
+        """A run that is told to slow down at each of its requests slows down, and does all its work."""
         hire(world, 20)
         due = hire(world, 4, rotate_after_days=0)
-        turn = itertools.count()
+        seen: list[str] = []
+
+        def is_new(operation: str, body: str) -> bool:
+            seen.append(operation + body)
+            return seen.count(operation + body) == 1
 
         with own_clients() as clients:
-            throttle(clients, lambda _: next(turn) % 2 == 0)
+            throttle(clients, is_new)
             summary = world.rotate()
 
         assert summary["rotated"] == 4
@@ -200,7 +203,7 @@ class TestThrottling:
         due = hire(world, 3, rotate_after_days=0)
 
         with own_clients() as clients:
-            throttle(clients, lambda sent: sent == operation)
+            throttle(clients, lambda sent, _: sent == operation)
             world.rotate()
         stopped = [len(world.keys(name)) for name in due]
         summary = world.rotate()
@@ -211,11 +214,11 @@ class TestThrottling:
         assert_nothing_lost(world)
 
 
-def throttle(clients: Clients, strikes: Callable[[str], bool]) -> None:
-    """Let IAM refuse those requests of which ``strikes`` says so, by their operation."""
+def throttle(clients: Clients, strikes: Callable[[str, str], bool]) -> None:
+    """Let IAM refuse those requests of which ``strikes`` says so, by their operation and body."""
 
     def answer(request: Any, event_name: str, **_: Any) -> Any:
-        if not strikes(event_name.rpartition(".")[2]):
+        if not strikes(event_name.rpartition(".")[2], str(request.body)):
             return None
         # The request goes where moto is not listening, so that it has no effect.
         request.url = "https://throttled.invalid/"

@@ -30,7 +30,7 @@ def test_json_has_every_count_and_names_in_order() -> None:
 
     assert told == {
         **dict.fromkeys(("recovered", "rearmed", "swept", "reminded", "in_grace", "not_due", "remaining"), 0),
-        **dict.fromkeys(("overdue", "oldest_key_age_days"), 0),
+        **dict.fromkeys(("overdue", "oldest_key_age_days", "malformed"), 0),
         "rotated": 1,
         "skipped": {"foreign_key": 1, "no_key": 1},
         "misconfigured": {"carl": "bad", "dan": "bad"},
