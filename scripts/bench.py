@@ -8,12 +8,14 @@ machine. The times are this machine's, with each call made to take as long as ch
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -22,6 +24,8 @@ from components.bundle import BundleFailed, Target
 from scripts.benchmark import footprint, tables
 from scripts.benchmark.scenario import STANDARD, Incomplete, Run, Scenario, play
 from scripts.local_cloud.errors import LocalCloudError
+
+Number = TypeVar("Number", int, float)
 
 DEPLOYED = Target.lambda_runtime("arm64")
 HIGHEST_SHARE = 0.5  # the first and the steady run need different users
@@ -103,21 +107,23 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _milliseconds(value: str) -> float:
-    return _between(float(value), 0, 10_000)
+    return _between(0.0, 10_000.0, float, value)
 
 
 def _users(value: str) -> int:
-    return int(_between(int(value), 1, 5000))
+    return _between(1, 5000, int, value)
 
 
 def _share(value: str) -> float:
-    return _between(float(value), 0, HIGHEST_SHARE)
+    return _between(0.0, HIGHEST_SHARE, float, value)
 
 
-def _between(value: float, lowest: float, highest: float) -> float:
-    if not lowest <= value <= highest:
-        raise argparse.ArgumentTypeError(f"{value:g} is not between {lowest:g} and {highest:g}")
-    return value
+def _between(lowest: Number, highest: Number, convert: Callable[[str], Number], value: str) -> Number:
+    with contextlib.suppress(ValueError):
+        number = convert(value)
+        if lowest <= number <= highest:
+            return number
+    raise argparse.ArgumentTypeError(f"{value} is not a number from {lowest:g} to {highest:g}")
 
 
 def _to_json(latency: float, runs: Sequence[Run], size: int, imports: Mapping[str, float]) -> str:

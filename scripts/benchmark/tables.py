@@ -39,10 +39,10 @@ def costs(runs: Sequence[Run]) -> Table:
 
 
 def calls(runs: Sequence[Run]) -> Table:
-    """Tabulate the calls of each run by operation."""
-    table = Table("operation", title="Calls", box=box.SIMPLE_HEAD)
+    """Tabulate the calls of each run by operation; at its head, how many of the users are tagged."""
+    table = Table(Column("operation", no_wrap=True), title="Calls", box=box.SIMPLE_HEAD)
     for run in runs:
-        table.add_column(f"{run.name}\n{run.scenario.tagged:,} of {run.scenario.users:,}", justify="right")
+        table.add_column(f"{run.name}\n{run.scenario.tagged:,}\n/{run.scenario.users:,}", justify="right")
     for operation in sorted({operation for run in runs for operation in run.measured.calls}):
         table.add_row(operation, *(f"{run.measured.calls.get(operation, 0):,}" for run in runs))
     return table
