@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from functions.common.account import Account
 from functions.common.entry import Entry, Status
-from functions.common.keys import AccessKey
+from functions.common.keys import AccessKey, LastUse
 from functions.common.tags import UserPolicy
 from functions.rotator.decide import decide
-from scripts.reporting.survey import KeyReport, LastUse, Step, Survey, UserReport
+from scripts.reporting.survey import KeyReport, Step, Survey, UserReport
 
 _NOW = datetime(2030, 3, 4, 12, 0, tzinfo=UTC)
 _AUDITED_DAYS = 90

@@ -31,6 +31,23 @@ class AccessKey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LastUse:
+    """When, for which service and in which region a key was last used, as IAM knows it."""
+
+    at: datetime
+    service: str
+    region: str
+
+    def is_work_since(self, moment: datetime) -> bool:
+        """Tell whether the key has done its user's work since then.
+
+        Reading a parameter is not taken for work: the mail with a new key asks its reader to do just that, signed in
+        with the old one.
+        """
+        return self.at > moment and self.service != "ssm"
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeyPair:
     """A key just made: the only time that its secret is at hand."""
 
@@ -82,13 +99,16 @@ class AccessKeys:
         """
         self._iam.update_access_key(UserName=user, AccessKeyId=key_id, Status="Inactive")
 
-    def last_used(self, key_id: str) -> datetime | None:
+    def last_use(self, key_id: str) -> LastUse | None:
         """Tell when a key was last used, None if never. IAM may know of a use only hours later.
 
         Raises:
             ClientError: IAM refused.
         """
-        return self._iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")
+        used = self._iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
+        if "LastUsedDate" not in used:
+            return None
+        return LastUse(at=used["LastUsedDate"], service=used["ServiceName"], region=used["Region"])
 
     def was_used(self, key_id: str) -> bool:
         """Tell whether a key has ever been used.
@@ -96,7 +116,7 @@ class AccessKeys:
         Raises:
             ClientError: IAM refused.
         """
-        return self.last_used(key_id) is not None
+        return self.last_use(key_id) is not None
 
 
 class KeyMaker:

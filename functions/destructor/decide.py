@@ -1,10 +1,8 @@
-"""What is to happen to a key whose time has come: pure decisions, with the time as an argument."""
+"""What is to happen to a key whose time has come: pure decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from functions.common.entry import Entry
@@ -27,18 +25,6 @@ class End(StrEnum):
     """It goes."""
     GONE = "gone"
     """It has gone already; what went with it may not have."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """When both keys of a rotation were last used; None is never."""
-
-    old: datetime | None
-    new: datetime | None
-
-    def calls_for_patience(self, rotated_at: datetime) -> bool:
-        """Tell whether the user has evidently not changed over: the old key is in use, the new one never was."""
-        return self.new is None and self.old is not None and self.old > rotated_at
 
 
 def may_postpone(entry: Entry, grace_extension_days: int) -> bool:

@@ -32,7 +32,7 @@ from functions.common.ledger import Ledger
 from functions.common.secrets import SecretStore
 from functions.common.tags import Defaults, UserPolicy
 from functions.common.users import tags_of
-from functions.destructor.decide import MOST_WINDOWS, End, Usage, decide, may_postpone
+from functions.destructor.decide import MOST_WINDOWS, End, decide, may_postpone
 from functions.destructor.removal import Removal
 from functions.mail.message import KeyDeactivated, KeyReactivated, Notice, OldKeyDeleted, compose
 from functions.mail.sender import Mailer, connect, deliver
@@ -109,12 +109,14 @@ class Destroyer:
         )
 
     def _is_still_needed(self, entry: Entry, keys: Sequence[AccessKey]) -> bool:
-        """Ask IAM how both keys are used, where the stack would put an end off for it."""
+        """Tell whether the user has evidently not changed over, where the stack would put the end off for it."""
         successor = next((key for key in keys if key.id == entry.new_key_id), None)
         if successor is None or not may_postpone(entry, self.environment.grace_extension_days):
             return False
-        usage = Usage(old=self._keys.last_used(entry.key_id), new=self._keys.last_used(successor.id))
-        return usage.calls_for_patience(successor.created_at)
+        if self._keys.was_used(successor.id):
+            return False
+        last_use = self._keys.last_use(entry.key_id)
+        return last_use is not None and last_use.is_work_since(successor.created_at)
 
     # --- the ends -----------------------------------------------------------------------------------------------
 

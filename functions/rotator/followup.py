@@ -72,8 +72,8 @@ def _remind(user: User, entry: Entry, tools: Tools) -> bool:
     new_key_id, delete_on = entry.new_key_id or "", entry.delete_on or tools.now()
     successor = next((other for other in user.entries if other.key_id == new_key_id), None)
     new_key_used = tools.keys.was_used(new_key_id)
-    last_used = tools.keys.last_used(entry.key_id)
-    still_used = last_used if last_used and successor and last_used > successor.created_at else None
+    last_use = tools.keys.last_use(entry.key_id)
+    still_used = last_use.at if last_use and successor and last_use.is_work_since(successor.created_at) else None
     if new_key_used and still_used is None:
         return False
 

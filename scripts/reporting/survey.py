@@ -16,7 +16,7 @@ from functions.common.account import Account
 from functions.common.entry import Entry, Status
 from functions.common.environment import Environment
 from functions.common.errors import MalformedEntry, reason
-from functions.common.keys import AccessKey, AccessKeys
+from functions.common.keys import AccessKey, AccessKeys, LastUse
 from functions.common.ledger import Ledger
 from functions.common.tags import Defaults, UserPolicy
 from functions.rotator import census
@@ -26,15 +26,6 @@ from functions.rotator.workers import work_through
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_iam import IAMClient
-
-
-@dataclass(frozen=True, kw_only=True)
-class LastUse:
-    """When, for which service and in which region a key was last used, as IAM knows it."""
-
-    at: datetime
-    service: str
-    region: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,16 +253,10 @@ class Surveyor:
             active=key.active,
             created_at=key.created_at,
             age=self.now - key.created_at,
-            last_use=self._last_use(key.id),
+            last_use=AccessKeys(self.iam).last_use(key.id),
             entry=next((entry for entry in entries if entry.key_id == key.id), None),
             too_old=key.active and is_due(key.created_at, self.max_age_days, self.now),
         )
-
-    def _last_use(self, key_id: str) -> LastUse | None:
-        used = self.iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
-        if "LastUsedDate" not in used:
-            return None
-        return LastUse(at=used["LastUsedDate"], service=used["ServiceName"], region=used["Region"])
 
     def _next_step(self, decision: Decision, keys: Sequence[KeyReport], subject: Subject) -> Step | None:
         match decision.action:

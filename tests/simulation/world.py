@@ -145,10 +145,10 @@ class World:
         self.made_by_hand.add(key["AccessKeyId"])
         return key["AccessKeyId"]
 
-    def use_key(self, name: str, key_id: str) -> None:
-        """Call AWS with a key, so that IAM knows that it has been used."""
+    def use_key(self, name: str, key_id: str, service: str = "s3") -> None:
+        """Call a service with a key, so that IAM knows that it has been used."""
         key = next(key for key in self._keys(name) if key.access_key_id == key_id)
-        key.last_used = AccessKeyLastUsed(timestamp=datetime.now(UTC), service="sts", region=REGION)
+        key.last_used = AccessKeyLastUsed(timestamp=datetime.now(UTC), service=service, region=REGION)
 
     def read_mail(self) -> None:
         """Everybody opens every mail that can be opened now, and keeps what is in it."""

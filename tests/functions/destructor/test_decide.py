@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from functions.common.entry import Entry, Status
 from functions.common.keys import AccessKey
-from functions.destructor.decide import MOST_WINDOWS, End, Usage, decide, may_postpone
+from functions.destructor.decide import MOST_WINDOWS, End, decide, may_postpone
 from tests.simulation.world import START
 
 OLD, NEW = "AKIAFAKE00000000OLD1", "AKIAFAKE00000000NEW1"
-DAY = timedelta(days=1)
 
 
 def key(key_id: str = OLD, *, active: bool = True) -> AccessKey:
@@ -54,19 +51,6 @@ def entry(status: Status = Status.EXPIRING, *, windows: int = 0, postponed: int 
 )
 def test_table(keys: list[AccessKey], one: Entry, recovery_days: int, postpone: bool, end: End) -> None:  # noqa: FBT001 (a table's column)
     assert decide(one, keys, recovery_days=recovery_days, postpone=postpone) is end
-
-
-@pytest.mark.parametrize(
-    ("usage", "patience"),
-    [
-        (Usage(old=START + DAY, new=None), True),
-        (Usage(old=START + DAY, new=START + DAY), False),
-        (Usage(old=START, new=None), False),
-        (Usage(old=None, new=None), False),
-    ],
-)
-def test_patience_is_for_those_who_evidently_have_not_changed_over(usage: Usage, patience: bool) -> None:  # noqa: FBT001 (a table's column)
-    assert usage.calls_for_patience(rotated_at=START) is patience
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,15 @@ class TestReminder:
         assert world.rotate()["reminded"] == 1
         assert "24 March 2030" in world.people["alice"].mails[-1].text
 
+    def test_decrypting_the_mail_with_the_old_key_is_not_work(self, world: World, old: str, new: str) -> None:
+        """The mail itself asks for it: whoever does so, and then changes over, must not be blamed for it."""
+        world.use_key("alice", new)
+        world.wait(days=1)
+        world.use_key("alice", old, service="ssm")
+        world.wait(days=3)
+
+        assert world.rotate()["reminded"] == 0
+
     def test_who_has_changed_over_is_left_in_peace(self, world: World, new: str) -> None:
         world.use_key("alice", new)
         world.wait(days=4)

@@ -7,9 +7,10 @@ from typing import Any
 
 from functions.common.account import Account
 from functions.common.entry import Entry, Status
+from functions.common.keys import LastUse
 from functions.common.tags import UserPolicy
 from functions.rotator.decide import Action, Decision
-from scripts.reporting.survey import KeyReport, LastUse, Survey, UserReport
+from scripts.reporting.survey import KeyReport, Survey, UserReport
 
 NOW = datetime(2030, 3, 1, 12, tzinfo=UTC)
 OLD_KEY = "AKIAFAKE00000000OLD1"

@@ -13,9 +13,10 @@ import pytest
 
 from functions.common.account import Account
 from functions.common.entry import Status
+from functions.common.keys import LastUse
 from functions.rotator.decide import Action, Decision, Reason
 from scripts.reporting.page import as_html
-from scripts.reporting.survey import LastUse, Step
+from scripts.reporting.survey import Step
 from tests.scripts.reporting.people import NEW_KEY, NOW, OLD_KEY, entry, key, survey, used, user
 
 HOSTILE = "\"'></title></small><script>alert(1)</script><img src=x onerror=alert(1)>"
