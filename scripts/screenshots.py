@@ -112,7 +112,7 @@ class Browser:
             *arguments,
         ]
         # The program is a browser of this machine, and the pages are our own.
-        outcome = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SECONDS)  # noqa: S603
+        outcome = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SECONDS)
         return outcome.stdout
 
 

@@ -46,7 +46,7 @@ def import_seconds(folder: Path, advance: Callable[[], object]) -> dict[str, flo
         for module in MODULES:
             command = [sys.executable, "-P", "-c", _TIMED.format(module)]
             # The command is made of this file's own words.
-            timed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+            timed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
             taken[module].append(float(timed.stdout))
             advance()
     return {module: statistics.median(seconds) for module, seconds in taken.items()}

@@ -51,7 +51,7 @@ def run(endpoint: str, archive: Path, latency: float) -> Measured:
     Raises:
         FunctionFailed: it ended in an error.
     """
-    ended = subprocess.run(  # noqa: S603 (a fixed command line)
+    ended = subprocess.run(
         [sys.executable, "-P", str(_INVOCATION), str(latency)],
         env={
             "PYTHONPATH": str(archive),

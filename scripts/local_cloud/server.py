@@ -46,7 +46,7 @@ def running(environment: Mapping[str, str] | None = None) -> Iterator[Server]:
         state = Path(folder)
         with socket.create_server(("127.0.0.1", 0)) as listener, (state / "emulator.log").open("wb") as log:
             port = listener.getsockname()[1]
-            process = subprocess.Popen(  # noqa: S603 - a fixed command line
+            process = subprocess.Popen(
                 [sys.executable, "-m", "scripts.local_cloud.emulator", str(listener.fileno())],
                 cwd=_REPOSITORY,
                 env=_environment(state, port) | dict(environment or {}),

@@ -31,7 +31,7 @@ SSM_NAME = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 
 
 @pytest.mark.parametrize("encrypted", [True, False], ids=["sealed", "plain"])
-def test_a_key_is_replaced_and_deleted(post: Post, encrypted: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_key_is_replaced_and_deleted(post: Post, encrypted: bool) -> None:
     """A due user gets a working successor by mail, keeps the old key for the grace period, and loses it after that."""
     config = {
         "mailFrom": "Key Rotation <rotation@example.org>",
@@ -82,7 +82,7 @@ def _join(account: LocalCloud, name: str, address: str) -> Credentials:
     return account.add_key(name)
 
 
-def _read(mail: Mail, old: Credentials, account: LocalCloud, encrypted: bool) -> Credentials:  # noqa: FBT001 - as above
+def _read(mail: Mail, old: Credentials, account: LocalCloud, encrypted: bool) -> Credentials:
     """Do what the mail says, and check that nothing in it gives away what was to be sealed."""
     if not encrypted:
         return reader.copy_plain(mail)

@@ -107,7 +107,7 @@ def _run(
     account: LocalCloud, *command: str, credentials: Credentials = ROOT, credentials_file: Path = Path(os.devnull)
 ) -> subprocess.CompletedProcess[str]:
     """Run a script, signed in with these credentials."""
-    return subprocess.run(  # noqa: S603 - the scripts under test
+    return subprocess.run(
         [sys.executable, *command],
         cwd=REPOSITORY,
         env=_environment(account, credentials, credentials_file),

@@ -32,7 +32,7 @@ class KeysAndTheirPeople(RuleBasedStateMachine):
         self.hand_made: dict[str, str] = {}
 
     @initialize(encrypt=st.booleans(), attempts=st.integers(1, 3))
-    def begin(self, encrypt: bool, attempts: int) -> None:  # noqa: FBT001 (hypothesis passes by name)
+    def begin(self, encrypt: bool, attempts: int) -> None:
         environment = {"ENCRYPT_KEY_PAIR": "true" if encrypt else "false", "MAX_DELETION_ATTEMPTS": str(attempts)}
         self.world = self._world.enter_context(new_world(**environment))
         for name in NAMES:

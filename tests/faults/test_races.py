@@ -27,7 +27,7 @@ def account() -> Iterator[SharedAccount]:
 
 
 @pytest.fixture(scope="module")
-def everyone(account: SharedAccount) -> list[Process]:  # noqa: ARG001 - clients can be made while it is there
+def everyone(account: SharedAccount) -> list[Process]:
     return [Process() for _ in range(10)]
 
 

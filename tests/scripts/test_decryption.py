@@ -330,7 +330,7 @@ class TestFormats:
         """Whatever characters the secret has, and whatever session was there before."""
         _, out, _ = run("--format", "env", BLOCK)
 
-        shown = subprocess.run(  # noqa: S603 - what is run is under test
+        shown = subprocess.run(
             ["/bin/sh", "-c", f'{out}\necho "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY ${{AWS_SESSION_TOKEN-none}}"'],
             env={"AWS_SESSION_TOKEN": "left over"},
             capture_output=True,
@@ -355,7 +355,7 @@ class TestStandsAlone:
         def run(*arguments: str, without: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
             if without:
                 (tmp_path / f"{without}.py").write_text(f"raise ImportError({without!r})")
-            return subprocess.run(  # noqa: S603 - the script under test
+            return subprocess.run(
                 [sys.executable, script, *arguments],
                 cwd="/",
                 env={**os.environ, "PYTHONPATH": str(tmp_path), **environment},

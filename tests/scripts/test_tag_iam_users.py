@@ -191,7 +191,7 @@ class TestCommand:
         return [sys.executable, *([str(SCRIPT)] if request.param == "file" else ["-m", "scripts.tag_iam_users"])]
 
     def run(self, command: list[str], *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - the script under test
+        return subprocess.run(
             [*command, *arguments],
             cwd="/" if command[-1] == str(SCRIPT) else SCRIPT.parents[1],
             env={**os.environ, **environment},

@@ -9,7 +9,7 @@ from tests.simulation.world import World
 NAMES = ["iam", "iam_once", "dynamodb", "ssm", "sesv2", "sqs"]
 
 
-def test_client_is_built_once_and_on_first_use(world: World) -> None:  # noqa: ARG001 (credentials and region)
+def test_client_is_built_once_and_on_first_use(world: World) -> None:
     clients = Clients()
 
     assert vars(clients) == {}
@@ -17,7 +17,7 @@ def test_client_is_built_once_and_on_first_use(world: World) -> None:  # noqa: A
     assert list(vars(clients)) == ["iam"]
 
 
-def test_only_the_key_maker_sends_once(world: World) -> None:  # noqa: ARG001
+def test_only_the_key_maker_sends_once(world: World) -> None:
     """The SDK sends CreateAccessKey again after a lost answer, in every mode, unless one attempt is all it has."""
     clients = Clients()
 
@@ -26,7 +26,7 @@ def test_only_the_key_maker_sends_once(world: World) -> None:  # noqa: ARG001
     assert attempts == {name: 1 if name == "iam_once" else 6 for name in NAMES}
 
 
-def test_every_client_gives_up_in_time_and_serves_all_workers(world: World) -> None:  # noqa: ARG001
+def test_every_client_gives_up_in_time_and_serves_all_workers(world: World) -> None:
     clients = Clients()
 
     for config in [getattr(clients, name).meta.config for name in NAMES]:
@@ -53,8 +53,6 @@ os.getenv = os.environ.get
 import functions.rotator.handler, functions.destructor.handler
 """
 
-    done = subprocess.run(  # noqa: S603 (this interpreter, a program of our own)
-        [sys.executable, "-c", program], env={}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], env={}, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

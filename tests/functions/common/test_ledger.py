@@ -24,7 +24,7 @@ FAILED = replace(CURRENT, status=Status.FAILED, attempts=12)
 
 
 @pytest.fixture
-def ledger(world: World) -> Ledger:  # noqa: ARG001 (the table is in it)
+def ledger(world: World) -> Ledger:
     return Ledger(Clients().dynamodb, TABLE)
 
 

@@ -49,7 +49,7 @@ def entry(status: Status = Status.EXPIRING, *, windows: int = 0, postponed: int 
         ([], entry(), 2, False, End.GONE),
     ],
 )
-def test_table(keys: list[AccessKey], one: Entry, recovery_days: int, postpone: bool, end: End) -> None:  # noqa: FBT001 (a table's column)
+def test_table(keys: list[AccessKey], one: Entry, recovery_days: int, postpone: bool, end: End) -> None:
     assert decide(one, keys, recovery_days=recovery_days, postpone=postpone) is end
 
 
@@ -66,6 +66,6 @@ def test_table(keys: list[AccessKey], one: Entry, recovery_days: int, postpone: 
 def test_an_end_is_put_off_only_so_often_and_never_once_the_key_is_inactive(
     one: Entry,
     days: int,
-    postponable: bool,  # noqa: FBT001 (a table's column)
+    postponable: bool,
 ) -> None:
     assert may_postpone(one, days) is postponable

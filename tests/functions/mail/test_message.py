@@ -161,7 +161,7 @@ def test_recovery_gives_the_old_key_two_ends() -> None:
     ],
 )
 def test_reminder_says_which_key_it_is_about(
-    new_key_used: bool,  # noqa: FBT001 (pytest hands parameters over by name)
+    new_key_used: bool,
     old_key_last_used: datetime | None,
     told: list[str],
 ) -> None:

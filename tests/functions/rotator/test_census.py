@@ -31,12 +31,12 @@ def details(name: str, **tags: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ledger(world: World) -> Ledger:  # noqa: ARG001 (the table is in it)
+def ledger(world: World) -> Ledger:
     return Ledger(Clients().dynamodb, TABLE)
 
 
 @pytest.fixture
-def pages(world: World) -> Iterator[Stubber]:  # noqa: ARG001 (credentials and region)
+def pages(world: World) -> Iterator[Stubber]:
     """IAM, answering with the pages that a test lays down; moto has but one page."""
     iam = boto3.client("iam")
     with Stubber(iam) as stubber:

@@ -35,7 +35,7 @@ def test_it_answers_and_then_is_gone() -> None:
 
 
 def test_it_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
-    with subprocess.Popen(  # noqa: S603 - a fixed command line
+    with subprocess.Popen(
         [sys.executable, "-c", HOST_A_SERVER],
         cwd=Path(server.__file__).parents[2],
         env={**os.environ, "TMPDIR": str(tmp_path)},

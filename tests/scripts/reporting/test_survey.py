@@ -83,7 +83,7 @@ def test_it_looks_where_the_rotator_need_not(account: Account) -> None:
 
 
 @pytest.mark.parametrize(("over", "too_old"), [(0, False), (1, True)])
-def test_a_key_is_too_old_a_second_after_its_time(over: int, too_old: bool, account: Account) -> None:  # noqa: FBT001 - a parameter
+def test_a_key_is_too_old_a_second_after_its_time(over: int, too_old: bool, account: Account) -> None:
     account.add_user("alice", 90 + over / 86_400)
 
     (key,) = look(account)["alice"].keys
