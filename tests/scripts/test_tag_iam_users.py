@@ -159,7 +159,7 @@ def test_ctrl_c_leaves_the_rest_untagged(
     class Pool(ThreadPoolExecutor):
         """Its work goes on once it was told to stop, and not before."""
 
-        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as its base
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT002 - as its base
             super().shutdown(wait=False, cancel_futures=cancel_futures)
             released.set()
             super().shutdown(wait=wait)
