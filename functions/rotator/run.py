@@ -11,27 +11,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.common import account, telemetry
 from functions.common.clients import Clients
-from functions.common.entry import Entry, Status
+from functions.common.entry import Entry
 from functions.common.environment import Environment
 from functions.common.errors import KeyLimitExceeded, LedgerConflict, MailServiceError, reason
-from functions.common.keys import AccessKey, AccessKeys, KeyMaker
+from functions.common.keys import AccessKeys, KeyMaker
 from functions.common.ledger import Ledger
 from functions.common.secrets import SecretStore
 from functions.common.tags import Defaults
 from functions.mail.sender import connect
-from functions.rotator import census, followup
+from functions.rotator import census, followup, learn
+from functions.rotator.case import Case
 from functions.rotator.census import Census, User
-from functions.rotator.decide import (
-    LEASE,
-    Action,
-    Decision,
-    Reason,
-    decide,
-    decide_from_ledger,
-    is_due,
-    needs_listing,
-    replaced,
-)
+from functions.rotator.decide import Action, Decision, Reason, decide, decide_from_ledger, is_due, needs_listing
 from functions.rotator.followup import FollowUp, Matter, follow_up
 from functions.rotator.recover import recover
 from functions.rotator.request import Request
@@ -43,15 +34,6 @@ from functions.rotator.workers import work_through
 RESERVE = timedelta(minutes=4)
 """No user is started with less time left than this: it is enough to finish one, or to take it back, even while the mail
 server lets each of its answers be waited for. ``rotatorTimeout`` in the stack's configuration leaves room for it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One user, what was found, and what is to be done. ``keys`` is None where no listing was needed or possible."""
-
-    user: User
-    keys: Sequence[AccessKey] | None
-    decision: Decision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +83,7 @@ class Run:
                 self.summary.note(case.user.name, case.decision)
             return self.summary
 
-        due = [case for case in cases if case.decision.action in {Action.ROTATE, Action.RECOVER}]
+        due = sorted((case for case in cases if case.is_due), key=lambda case: case.born_at)
         told = [item for user in found.users for item in followup.due(user, self.environment.reminder_days, self.now())]
         if due or told:
             tools = self._tools(due)
@@ -175,9 +157,8 @@ class Run:
         decision = decide(keys, user.entries, limit, self.now(), force=self.request.force)
         return Case(user=user, keys=keys, decision=decision)
 
-    def _serve_all(self, due: list[Case], tools: Tools) -> None:
-        """Serve those who are due. The first one goes alone: should the mail service be down, one key shows it."""
-        due.sort(key=_age_order)
+    def _serve_all(self, due: Sequence[Case], tools: Tools) -> None:
+        """Serve those who are due, in this order. The first goes alone: if mail is down, one key shows it."""
         for batch in (due[:1], due[1:]):
             for outcome in work_through(lambda case: self._serve(case, tools), batch, may_start=self._may_start):
                 if outcome.fault:
@@ -249,52 +230,21 @@ class Run:
         )
 
     def _learn(self, cases: Sequence[Case]) -> None:
-        """Enter keys seen for the first time, and drop entries of keys that are gone: the next run asks less."""
-        listed = [
-            case
-            for case in cases
-            if case.keys is not None and case.decision.action not in {Action.ROTATE, Action.RECOVER}
-        ]
-        new = [
-            Entry(user=case.user.name, key_id=key.id, status=Status.CURRENT, created_at=key.created_at)
-            for case in listed
-            for key in case.keys or ()
-            if key.id not in {entry.key_id for entry in case.user.entries} | replaced(case.user.entries)
-        ]
-        gone = [
-            entry
-            for case in listed
-            for entry in case.user.entries
-            if entry.status is Status.CURRENT
-            and entry.key_id not in {key.id for key in case.keys or ()}
-            and entry.created_at + LEASE < self.now()
-        ]
+        """Bring the ledger up to date with what was listed; should this fail, the next run asks more."""
         try:
-            self._ledger.learn(new)
-            for entry in gone:
-                self._forget(entry)
+            learn.learn(cases, self._ledger, self.now())
         except (BotoCoreError, ClientError) as fault:
             telemetry.error("ledger_not_updated", reason=reason(fault))
-
-    def _forget(self, entry: Entry) -> None:
-        try:
-            self._ledger.forget(entry)
-        except LedgerConflict:
-            telemetry.info("entry_moved_by_another_run", user=entry.user, key=entry.key_id)
 
     def _fail(self, user: str, fault: Exception) -> None:
         self.summary.failed[user] = reason(fault)
         telemetry.error("user_failed", user=user, reason=reason(fault), kind=type(fault).__name__)
 
     def _note_ages(self, case: Case) -> None:
-        now, limit = self.now(), case.user.policy.rotate_after_days
-        if case.keys is not None:
-            made = [key.created_at for key in case.keys if key.active]
-        else:
-            made = [entry.created_at for entry in case.user.entries if entry.status is not Status.INACTIVE]
+        made = case.made
         if made:
-            self.summary.oldest_key_age = max(self.summary.oldest_key_age, now - min(made))
-            if is_due(max(made), limit, now):
+            self.summary.oldest_key_age = max(self.summary.oldest_key_age, self.now() - min(made))
+            if is_due(max(made), case.user.policy.rotate_after_days, self.now()):
                 self.summary.overdue.add(case.user.name)
 
     def _warn_of_foreign_key(self, case: Case) -> None:
@@ -307,9 +257,3 @@ class Run:
 
     def _may_start(self) -> bool:
         return self._has_time() and not self._mail_is_down.is_set()
-
-
-def _age_order(case: Case) -> float:
-    """Order leftovers and keys by age, the oldest first."""
-    subject = case.decision.key or case.decision.entry
-    return subject.created_at.timestamp() if subject else 0.0

@@ -1,0 +1,50 @@
+"""Brings the ledger up to date with what a run has listed, so that the next one asks less."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from functions.common import telemetry
+from functions.common.entry import Entry, Status
+from functions.common.errors import LedgerConflict
+from functions.common.ledger import Ledger
+from functions.rotator.case import Case
+from functions.rotator.decide import LEASE, replaced
+
+
+def learn(cases: Sequence[Case], ledger: Ledger, now: datetime) -> None:
+    """Enter keys seen for the first time, and drop entries of keys that are gone.
+
+    A key that is due is entered by its rotation; and one that is with the destructor must not be entered here, or its
+    end would be taken for called off.
+
+    Raises:
+        ClientError, BotoCoreError: DynamoDB failed; what was entered until then stands.
+    """
+    listed = [case for case in cases if case.keys is not None and not case.is_due]
+    ledger.learn([entry for case in listed for entry in _unknown(case)])
+    for entry in (entry for case in listed for entry in _outlived(case, now)):
+        try:
+            ledger.forget(entry)
+        except LedgerConflict:
+            telemetry.info("entry_moved_by_another_run", user=entry.user, key=entry.key_id)
+
+
+def _unknown(case: Case) -> list[Entry]:
+    known = {entry.key_id for entry in case.user.entries} | replaced(case.user.entries)
+    return [
+        Entry(user=case.user.name, key_id=key.id, status=Status.CURRENT, created_at=key.created_at)
+        for key in case.keys or ()
+        if key.id not in known
+    ]
+
+
+def _outlived(case: Case, now: datetime) -> list[Entry]:
+    """Find entries whose key is gone; IAM may not list a key yet that was made a moment ago."""
+    existing = {key.id for key in case.keys or ()}
+    return [
+        entry
+        for entry in case.user.entries
+        if entry.status is Status.CURRENT and entry.key_id not in existing and entry.created_at + LEASE < now
+    ]
