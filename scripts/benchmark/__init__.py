@@ -2,7 +2,6 @@
 
 scenario     what is measured, one run after the other
 account      an account in the emulator: tagged users, their keys, who of them is due
-emulator     mends the emulator's one slow spot
 rotator      one run of the rotator, in a process of its own
 invocation   that process: counts each call, and lets it take as long as over a network
 footprint    the archive: its size, and how long its handlers take to import

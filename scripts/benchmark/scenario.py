@@ -14,8 +14,6 @@ from scripts.benchmark.rotator import Measured
 from scripts.local_cloud import server
 from scripts.local_cloud.clients import ROOT, Clients
 
-_MENDED = Path(__file__).with_name("emulator")
-
 
 class Incomplete(Exception):
     """A run did not do what there was to do, so that its figures mean nothing."""
@@ -71,7 +69,7 @@ def play(scenario: Scenario, archive: Path, latency: float, progress: Progress) 
         LocalCloudError: the emulator or the rotator failed.
     """
     users = progress.add_task(f"{scenario.users:,} users, {scenario.tagged:,} tagged", total=scenario.users)
-    with server.running({"PYTHONPATH": str(_MENDED)}) as emulator:
+    with server.running() as emulator:
         account = Account(
             Clients(emulator.endpoint, ROOT),
             users=scenario.users,

@@ -16,7 +16,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
 
-from scripts.local_cloud import last_use
+from scripts.local_cloud import key_index, last_use
 
 
 def _end_with_the_parent() -> None:
@@ -27,6 +27,7 @@ def _end_with_the_parent() -> None:
 def main() -> None:
     """Serve until SIGTERM."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    key_index.keep()
     last_use.remember()
     config = Config()
     config.bind = [f"fd://{sys.argv[1]}"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from typing import Literal
-from unittest import mock
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,9 +24,6 @@ class KeysAndTheirPeople(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        # One worker at a time makes a history repeatable; races have tests of their own.
-        self._one_worker = mock.patch("functions.rotator.workers.WORKERS", 1)
-        self._one_worker.start()
         self._world = ExitStack()
         self.hand_made: dict[str, str] = {}
 
@@ -41,7 +37,6 @@ class KeysAndTheirPeople(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self._world.close()
-        self._one_worker.stop()
 
     # --- the service --------------------------------------------------------------------------------------------
 

@@ -378,6 +378,8 @@ def new_world(**environment: str) -> Iterator[World]:
         mock.patch.dict("os.environ", variables, clear=False),
         time_machine.travel(START, tick=False) as clock,
         mock.patch("time.sleep", clock.shift),
+        # moto is not made for several threads; what they may do to each other is seen on MiniStack.
+        mock.patch("functions.rotator.workers.WORKERS", 1),
         mock_aws(),
     ):
         telemetry._logger.cache_clear()

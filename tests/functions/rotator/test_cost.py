@@ -68,13 +68,6 @@ def own_clients() -> Iterator[Clients]:
         yield clients
 
 
-@pytest.fixture(autouse=True)
-def one_worker() -> Iterator[None]:
-    """What a run costs does not depend on how many users it serves at once, and moto's transactions cannot share."""
-    with mock.patch("functions.rotator.workers.WORKERS", 1):
-        yield
-
-
 class TestCalls:
     @pytest.mark.parametrize(("users", "due"), [(20, 1), (120, 6)])
     def test_first_run(self, world: World, users: int, due: int) -> None:
