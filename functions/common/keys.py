@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
+_UNKNOWN_KEY = frozenset({"NoSuchEntity", "AccessDenied"})
 _CREATE_ATTEMPTS = 5
 _SERVER_FAULT = 500
 
@@ -109,6 +110,22 @@ class AccessKeys:
         if "LastUsedDate" not in used:
             return None
         return LastUse(at=used["LastUsedDate"], service=used["ServiceName"], region=used["Region"])
+
+    def owner(self, key_id: str) -> str | None:
+        """Tell under which name IAM knows a key's user today; None if it knows no such key, or does not say.
+
+        Asked for a key that does not exist, IAM answers AccessDenied:
+        https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html
+
+        Raises:
+            ClientError: IAM failed for another reason.
+        """
+        try:
+            return self._iam.get_access_key_last_used(AccessKeyId=key_id).get("UserName")
+        except ClientError as exc:
+            if exc.response["Error"]["Code"] in _UNKNOWN_KEY:
+                return None
+            raise
 
     def was_used(self, key_id: str) -> bool:
         """Tell whether a key has ever been used.

@@ -145,6 +145,14 @@ class World:
         self.made_by_hand.add(key["AccessKeyId"])
         return key["AccessKeyId"]
 
+    def rename(self, name: str, new_name: str) -> None:
+        """Give somebody another user name; their keys stay theirs."""
+        self.iam.update_user(UserName=name, NewUserName=new_name)
+        person = self.people[new_name] = self.people.pop(name)
+        person.name = new_name
+        for key in self._keys(new_name):
+            key.user_name = new_name  # moto leaves that undone
+
     def use_key(self, name: str, key_id: str, service: str = "s3") -> None:
         """Call a service with a key, so that IAM knows that it has been used."""
         key = next(key for key in self._keys(name) if key.access_key_id == key_id)
@@ -398,7 +406,7 @@ def new_world(**environment: str) -> Iterator[World]:
 def _passes(record: Mapping[str, Any]) -> bool:
     """Filter as the stream's mapping does."""
     status = record["dynamodb"].get("OldImage", {}).get("status", {}).get("S")
-    return record["eventName"] == "REMOVE" and status in {"expiring", "inactive"}
+    return record["eventName"] == "REMOVE" and status in {"expiring", "inactive", "failed"}
 
 
 def _as_lambda_does(record: dict[str, Any], arn: str) -> dict[str, Any]:

@@ -61,6 +61,25 @@ class TestKeysThatExist:
         assert existing().was_used(used)
         assert not existing().was_used(unused)
 
+    def test_know_whose_they_are_by_the_name_of_now(self, world: World) -> None:
+        world.add_user("alice")
+        (key,) = world.keys("alice")
+        world.rename("alice", "alice-smith")
+
+        assert existing().owner(key) == "alice-smith"
+
+    @pytest.mark.parametrize("code", ["NoSuchEntity", "AccessDenied"])
+    def test_that_iam_does_not_know_have_no_owner(self, world: World, code: str) -> None:
+        world.controller.outages["GetAccessKeyLastUsed"] = aws_error("GetAccessKeyLastUsed", code, 403)
+
+        assert existing().owner("AKIAFAKE00000000OLD1") is None
+
+    def test_whose_owner_is_not_told_for_another_reason_are_an_error(self, world: World) -> None:
+        world.controller.outages["GetAccessKeyLastUsed"] = aws_error("GetAccessKeyLastUsed", "InvalidInput", 400)
+
+        with pytest.raises(ClientError, match="InvalidInput"):
+            existing().owner("AKIAFAKE00000000OLD1")
+
 
 class TestMaking:
     def test_gives_the_pair(self, world: World) -> None:
