@@ -87,6 +87,8 @@ _REQUIRED = {
     Status.INACTIVE: ("delete_on",),
 }
 _TIMES = frozenset({"created_at", "started_at", "claimed_at", "delete_on", "reminded_at", "replaces_until"})
+# A time beyond these was written by hand, and sums with it could leave what a datetime can hold.
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _COUNTS = frozenset({"postponed", "windows", "attempts"})
 
 
@@ -128,7 +130,10 @@ def parse(item: Mapping[str, Any]) -> Entry:
 
 def _read(name: str, attribute: Mapping[str, str]) -> str | int | datetime:
     if name in _TIMES:
-        return datetime.fromtimestamp(int(attribute["N"]), UTC)
+        moment = datetime.fromtimestamp(int(attribute["N"]), UTC)
+        if not _EARLIEST <= moment < _LATEST:
+            raise ValueError(f"{moment} is no time that this program writes")
+        return moment
     if name in _COUNTS:
         return int(attribute["N"])
     if name == "status":

@@ -178,7 +178,7 @@ class Ledger:
                 raise _conflict(entry.user, entry.key_id) from exc
             raise
 
-    def withdraw(self, entry: Entry) -> Entry:
+    def withdraw(self, entry: Entry) -> None:
         """Take a rotation back: the old key is simply current again."""
         self._update(
             entry.user,
@@ -187,7 +187,6 @@ class Ledger:
             remove=("started_at", "claimed_at", "new_ak", "sealed_block", "secret_parameter"),
             **_own(entry, Status.ROTATING, Status.DELIVERING, Status.CURRENT),
         )
-        return Entry(user=entry.user, key_id=entry.key_id, status=Status.CURRENT, created_at=entry.created_at)
 
     def collect(self, entry: Entry) -> None:
         """Remove an entry whose time has passed, as TTL would: the stream hands it to the destructor."""

@@ -34,6 +34,9 @@ from functions.common.keys import AccessKey
 LEASE = timedelta(minutes=15)
 """The longest that a run can last (Lambda's own limit): until then a rotation that has begun may still be under way."""
 
+CREATION = timedelta(minutes=5)
+"""The longest from a rotation's beginning to its CreateAccessKey, with all the tries that a throttled one gets."""
+
 CLOCK_SKEW = timedelta(seconds=5)
 """How far IAM's clock may be from Lambda's, and how much later than the lease a recovery starts."""
 
@@ -92,12 +95,12 @@ def is_abandoned(entry: Entry, now: datetime) -> bool:
 def lost_successor(entry: Entry, keys: Sequence[AccessKey]) -> AccessKey | None:
     """Find the key that an interrupted rotation may have made and never written down.
 
-    It is the one other key that was made while that rotation held its lease. A key from before or after is somebody
-    else's; and where two keys fit, neither can be told to be ours.
+    It is the one other key that was made in the minutes after that rotation began. A key from before or after is
+    somebody else's; and where two keys fit, neither can be told to be ours.
     """
     if entry.started_at is None:
         return None
-    earliest, latest = entry.started_at - CLOCK_SKEW, entry.started_at + LEASE + CLOCK_SKEW
+    earliest, latest = entry.started_at - CLOCK_SKEW, entry.started_at + CREATION + CLOCK_SKEW
     fitting = [key for key in keys if key.id != entry.key_id and earliest <= key.created_at <= latest]
     return fitting[0] if len(fitting) == 1 else None
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from functions.common import telemetry
 from functions.common.entry import Entry, Status
-from functions.common.errors import LedgerConflict, MailServiceError
+from functions.common.errors import LedgerConflict, MailServiceError, RecipientRefused, reason
 from functions.mail.message import AddressChanged, KeyReminder, compose
 from functions.mail.sender import deliver
 from functions.rotator.census import User
@@ -55,9 +55,10 @@ def due(user: User, reminder_days: int, now: datetime) -> Iterator[FollowUp]:
 
 
 def follow_up(item: FollowUp, tools: Tools) -> bool:
-    """Tell somebody, once; tell whether there was something to tell.
+    """Tell somebody; tell whether there was something to tell.
 
-    The ledger is marked first, so that of several runs one mails. Should the mail service fail, the mark is taken off.
+    A reminder is noted in the ledger first, so that of several runs one mails; the note is taken off should the mail
+    service fail. That an address was left is noted last: whoever is cut off must hear of it, if need be twice.
 
     Raises:
         MailError: the mail was not accepted.
@@ -103,10 +104,6 @@ def _remind(user: User, entry: Entry, tools: Tools) -> bool:
 
 def _tell_old_address(user: User, entry: Entry, tools: Tools) -> bool:
     old_address, new_address = entry.email or "", user.policy.email
-    try:
-        tools.ledger.readdress(entry, old_address, new_address)
-    except LedgerConflict:
-        return False
     notice = AddressChanged(
         user=user.name,
         account=tools.account,
@@ -116,8 +113,11 @@ def _tell_old_address(user: User, entry: Entry, tools: Tools) -> bool:
     )
     try:
         deliver(tools.mailer, compose(notice, old_address), pause=tools.pause)
-    except MailServiceError:
-        tools.ledger.readdress(entry, new_address, old_address)
-        raise
+    except RecipientRefused as fault:
+        telemetry.warning("old_address_refused", user=user.name, old_key=entry.key_id, reason=reason(fault))
+    try:
+        tools.ledger.readdress(entry, old_address, new_address)
+    except LedgerConflict:
+        return False
     telemetry.info("address_changed", user=user.name, old_key=entry.key_id)
     return True

@@ -13,19 +13,20 @@ delivering  never used, and the sealed block is at hand    mail the same block a
 delivering  never used, and the secret is lost             nobody may hold it: delete it, begin anew
 ==========  =============================================  ==========================================
 
-A successor is deleted only while the old key is there and active, so that nobody is left without a key.
+A key is deleted only while the old one is there and active, so that nobody is left without a key; otherwise the run
+tells the operators, and leaves everything as it is.
 """
 
 from __future__ import annotations
 
 from functions.common import telemetry
 from functions.common.entry import Entry, Status
-from functions.common.errors import RecipientRefused
+from functions.common.errors import KeyRotatorError, RecipientRefused
 from functions.common.keys import AccessKey
 from functions.common.secrets import SealedPair
 from functions.rotator.census import User
 from functions.rotator.decide import lost_successor
-from functions.rotator.rotate import Tools, arm, clear_away, end_of_grace, mail, take_back
+from functions.rotator.rotate import Tools, arm, end_of_grace, mail, take_back
 
 
 def recover(user: User, entry: Entry, tools: Tools) -> bool:
@@ -43,34 +44,31 @@ def recover(user: User, entry: Entry, tools: Tools) -> bool:
     keys = tools.keys.of(user.name) or []
     telemetry.info("recovering", user=user.name, key=entry.key_id, status=entry.status)
 
+    old = _find(keys, entry.key_id)
+    old_key_works = old is not None and old.active
     if entry.status is Status.ROTATING:
         lost = lost_successor(entry, keys)
         if lost and not tools.keys.was_used(lost.id):
-            take_back(user, entry, lost.id, tools)
-        else:
-            tools.ledger.withdraw(entry)
+            _delete(user, entry, lost, tools, old_key_works=old_key_works)
+        tools.ledger.withdraw(entry)
         return False
 
     successor = _find(keys, entry.new_key_id)
     if successor is None:
-        clear_away(user, entry, entry.new_key_id or "", tools)
+        tools.ledger.withdraw(entry)
         return False
-
-    old = _find(keys, entry.key_id)
-    old_key_works = old is not None and old.active
-    if tools.keys.was_used(successor.id):
-        arm(entry, successor.id, successor.created_at, end_of_grace(user, tools), tools)
-        return True
-    if entry.sealed_block and entry.parameter:
-        return _mail_again(user, entry, successor, tools, old_key_works=old_key_works)
-    if old_key_works:
-        take_back(user, entry, successor.id, tools)
+    if not tools.keys.was_used(successor.id):
+        if entry.sealed_block and entry.parameter:
+            _mail_again(user, entry, successor, tools, old_key_works=old_key_works)
+            return True
+        _delete(user, entry, successor, tools, old_key_works=old_key_works)
+        tools.ledger.withdraw(entry)
         return False
     arm(entry, successor.id, successor.created_at, end_of_grace(user, tools), tools)
     return True
 
 
-def _mail_again(user: User, entry: Entry, successor: AccessKey, tools: Tools, *, old_key_works: bool) -> bool:
+def _mail_again(user: User, entry: Entry, successor: AccessKey, tools: Tools, *, old_key_works: bool) -> None:
     """Mail the same block once more: at worst the user gets the same mail twice."""
     delete_on = end_of_grace(user, tools)
     pair = SealedPair(block=entry.sealed_block or "", parameter=entry.parameter or "")
@@ -81,7 +79,23 @@ def _mail_again(user: User, entry: Entry, successor: AccessKey, tools: Tools, *,
             take_back(user, entry, successor.id, tools)
         raise
     arm(entry, successor.id, successor.created_at, delete_on, tools)
-    return True
+
+
+def _delete(user: User, entry: Entry, key: AccessKey, tools: Tools, *, old_key_works: bool) -> None:
+    """Delete a key that nobody may hold.
+
+    Its encryption key, if it has one, stays: the rotation that begins anew overwrites it, and SSM wants half a minute
+    between deleting a parameter and making one of the same name.
+
+    Raises:
+        KeyRotatorError: it would be the user's only key that works, and somebody may hold it after all.
+    """
+    if not old_key_works:
+        raise KeyRotatorError(
+            f"nobody may hold access key {key.id} of {user.name}, and the older key {entry.key_id} does not work: "
+            "ask the user, then delete the key that is not held, or activate the older one"
+        )
+    tools.keys.delete(user.name, key.id)
 
 
 def _find(keys: list[AccessKey], key_id: str | None) -> AccessKey | None:

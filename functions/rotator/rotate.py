@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.common import telemetry
 from functions.common.account import Account
 from functions.common.entry import Entry
-from functions.common.errors import KeyCreationUnanswered, KeyRotatorError, LedgerConflict, reason
+from functions.common.errors import KeyCreationUnanswered, KeyRotatorError, LedgerConflict, SealingError, reason
 from functions.common.keys import AccessKey, AccessKeys, KeyMaker, KeyPair
 from functions.common.ledger import Ledger
 from functions.common.secrets import SealedPair, SecretStore, parameter_name
@@ -152,20 +152,10 @@ def take_back(user: User, entry: Entry, new_key_id: str, tools: Tools) -> None:
     if not tools.keys.delete(user.name, new_key_id):
         # IAM may not know yet of a key it has just made: only a later look can tell that it is gone.
         raise KeyRotatorError(f"IAM does not find access key {new_key_id}, which was just made")
-    clear_away(user, entry, new_key_id, tools)
-
-
-def clear_away(user: User, entry: Entry, new_key_id: str, tools: Tools) -> Entry:
-    """Remove what a rotation left behind beside its key: the encryption key, and the mark in the ledger.
-
-    Raises:
-        ClientError, BotoCoreError, LedgerConflict: something is left, and so is the entry.
-    """
     if tools.secrets:
         tools.secrets.remove_if_for(parameter_name(user.name, user.id), new_key_id)
-    withdrawn = tools.ledger.withdraw(entry)
+    tools.ledger.withdraw(entry)
     telemetry.info("rotation_taken_back", user=user.name, old_key=entry.key_id, new_key=new_key_id)
-    return withdrawn
 
 
 def _create(user: User, entry: Entry, tools: Tools) -> KeyPair:
@@ -173,8 +163,10 @@ def _create(user: User, entry: Entry, tools: Tools) -> KeyPair:
     try:
         return tools.maker.create(user.name)
     except KeyCreationUnanswered:
-        lost = lost_successor(entry, tools.keys.of(user.name) or [])
-        if lost and not tools.keys.was_used(lost.id):
+        keys = tools.keys.of(user.name) or []
+        lost = lost_successor(entry, keys)
+        old_key_works = any(key.active for key in keys if key.id == entry.key_id)
+        if lost and old_key_works and not tools.keys.was_used(lost.id):
             _take_back_or_leave(user, entry, lost.id, tools)
         # A key that IAM does not list yet would be missed: the entry stays, and a later run looks again.
         raise
@@ -184,8 +176,10 @@ def _create(user: User, entry: Entry, tools: Tools) -> KeyPair:
 
 
 def _seal(user: User, pair: KeyPair, tools: Tools) -> SealedPair | None:
-    if not tools.encrypt or tools.secrets is None:
+    if not tools.encrypt:
         return None
+    if tools.secrets is None:
+        raise SealingError("pairs are to be sealed, and there is no place for their keys")
     return tools.secrets.seal(user.name, user.id, pair)
 
 

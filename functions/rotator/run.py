@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,14 @@ from functions.common import account, telemetry
 from functions.common.clients import Clients
 from functions.common.entry import Entry
 from functions.common.environment import Environment
-from functions.common.errors import KeyLimitExceeded, LedgerConflict, MailServiceError, reason
+from functions.common.errors import (
+    KeyLimitExceeded,
+    KeyRotatorError,
+    LedgerConflict,
+    MailServiceError,
+    RecipientRefused,
+    reason,
+)
 from functions.common.keys import AccessKeys, KeyMaker
 from functions.common.ledger import Ledger
 from functions.common.secrets import SecretStore
@@ -22,7 +30,16 @@ from functions.mail.sender import connect
 from functions.rotator import census, followup, learn
 from functions.rotator.case import Case
 from functions.rotator.census import Census, User
-from functions.rotator.decide import Action, Decision, Reason, decide, decide_from_ledger, is_due, needs_listing
+from functions.rotator.decide import (
+    Action,
+    Decision,
+    Reason,
+    decide,
+    decide_from_ledger,
+    is_abandoned,
+    is_due,
+    needs_listing,
+)
 from functions.rotator.followup import FollowUp, Matter, follow_up
 from functions.rotator.recover import recover
 from functions.rotator.request import Request
@@ -66,6 +83,7 @@ class Run:
         self._ledger = Ledger(self.clients.dynamodb, self.environment.table)
         self._keys = AccessKeys(self.clients.iam)
         self._mail_is_down = threading.Event()
+        self._mail_is_up = False
 
     def perform(self) -> Summary:
         """Do the whole run.
@@ -114,7 +132,19 @@ class Run:
         for tagged in found.users:
             for ignored in tagged.policy.warnings:
                 telemetry.warning("tag_ignored", user=tagged.name, reason=ignored)
+        self._report_out_of_reach(found)
         return found
+
+    def _report_out_of_reach(self, found: Census) -> None:
+        """Fail for leftovers of users who lost their tag: the service may no longer touch them, so a person has to."""
+        within_reach = {user.name for user in found.users} | set(found.misconfigured)
+        for entry in found.entries:
+            if entry.user in found.names - within_reach and is_abandoned(entry, self.now()):
+                fault = KeyRotatorError(
+                    f"the replacement of access key {entry.key_id} was cut short, and the user no longer carries "
+                    "IKR:EMAIL: tag the user again, or delete the key that is not held and the ledger's item"
+                )
+                self._fail(entry.user, fault)
 
     def _sweep(self, found: Census) -> None:
         sweeper = Sweeper(keys=self._keys, ledger=self._ledger, now=self.now())
@@ -158,20 +188,30 @@ class Run:
         return Case(user=user, keys=keys, decision=decision)
 
     def _serve_all(self, due: Sequence[Case], tools: Tools) -> None:
-        """Serve those who are due, in this order. The first goes alone: if mail is down, one key shows it."""
-        for batch in (due[:1], due[1:]):
-            for outcome in work_through(lambda case: self._serve(case, tools), batch, may_start=self._may_start):
-                if outcome.fault:
-                    self._fail(outcome.item.user.name, outcome.fault)
-                elif outcome.result is None:
-                    self.summary.remaining += 1
-                else:
-                    if outcome.result.rotated or outcome.result.recovered:
-                        self.summary.overdue.discard(outcome.item.user.name)
-                    self.summary.rotated += outcome.result.rotated
-                    self.summary.recovered += outcome.result.recovered
-                    if outcome.result.instead:
-                        self.summary.count(outcome.result.instead)
+        """Serve those who are due, in this order: one by one until a mail has gone out, then several at once.
+
+        Should the mail service be down, a single key that is made and taken back shows it.
+        """
+        waiting = deque(due)
+        while waiting and not self._mail_is_up:
+            self._serve_batch([waiting.popleft()], tools)
+        self._serve_batch(list(waiting), tools)
+
+    def _serve_batch(self, batch: Sequence[Case], tools: Tools) -> None:
+        for outcome in work_through(lambda case: self._serve(case, tools), batch, may_start=self._may_start):
+            self._mail_is_up |= isinstance(outcome.fault, RecipientRefused)
+            if outcome.fault:
+                self._fail(outcome.item.user.name, outcome.fault)
+            elif outcome.result is None:
+                self.summary.remaining += 1
+            else:
+                self._mail_is_up |= outcome.result.rotated
+                if outcome.result.rotated or outcome.result.recovered:
+                    self.summary.overdue.discard(outcome.item.user.name)
+                self.summary.rotated += outcome.result.rotated
+                self.summary.recovered += outcome.result.recovered
+                if outcome.result.instead:
+                    self.summary.count(outcome.result.instead)
 
     def _serve(self, case: Case, tools: Tools) -> Served:
         user, decision, recovered = case.user, case.decision, False

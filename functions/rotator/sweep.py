@@ -14,11 +14,12 @@ from enum import StrEnum
 
 from functions.common import telemetry
 from functions.common.entry import Entry, Status
-from functions.common.errors import LedgerConflict
+from functions.common.errors import KeyRotatorError, LedgerConflict
 from functions.common.keys import AccessKeys
 from functions.common.ledger import Ledger
 from functions.common.secrets import parameter_name
 from functions.rotator.census import Census, User
+from functions.rotator.decide import UNDER_WAY
 
 LOST_AFTER = timedelta(hours=1)
 """How long after a deletion fell due its record counts as lost, when nothing of it is left in the ledger."""
@@ -38,6 +39,8 @@ class Chore(StrEnum):
     """Its deletion was given up: try once more."""
     REARM = "rearm"
     """It succeeds a key whose deletion was due, and of which the ledger holds nothing any more."""
+    CALL_OFF = "call_off"
+    """It succeeds a key whose entry was taken out before its time, and the destructor did not hear of it."""
     FORGET = "forget"
     """Its user is gone."""
 
@@ -72,8 +75,29 @@ class Sweeper:
                 self.ledger.collect(self.ledger.retry(entry, self.now - STREAM_CLOCK))
             case Chore.REARM if user:
                 return self._rearm(entry, user)
+            case Chore.CALL_OFF if user:
+                return self._call_off(entry, user)
             case Chore.FORGET:
-                self.ledger.forget(entry)
+                self._forget(entry)
+        return True
+
+    def _forget(self, entry: Entry) -> None:
+        """Drop an entry of a user who is gone, unless the user has another name now and a key of ours may live on."""
+        owner = self.keys.owner(entry.key_id) if entry.status in UNDER_WAY else None
+        if owner is not None and owner != entry.user:
+            raise KeyRotatorError(
+                f"IAM user {entry.user} was renamed to {owner} while access key {entry.key_id} was being replaced: "
+                f"delete the key of {owner} that is not held, and this item of the ledger"
+            )
+        self.ledger.forget(entry)
+
+    def _call_off(self, successor: Entry, user: User) -> bool:
+        """Do what the destructor would have done, had the stream not lost the record: keep the key, and know of it."""
+        replaced = successor.replaces or ""
+        old = next((key for key in self.keys.of(user.name) or [] if key.id == replaced), None)
+        if old is not None:
+            self.ledger.put(Entry(user=user.name, key_id=old.id, status=Status.CURRENT, created_at=old.created_at))
+        self.ledger.settle(user.name, successor.key_id, replaces=replaced)
         return True
 
     def _rearm(self, successor: Entry, user: User) -> bool:
@@ -110,11 +134,10 @@ def chores(census: Census, now: datetime) -> Iterator[tuple[Chore, Entry]]:
             yield Chore.FORGET, entry
         elif entry.status is Status.FAILED:
             yield Chore.RETRY, entry
-        elif (
-            entry.replaces is not None
-            and (entry.user, entry.replaces) not in known
-            and entry.replaces_until is not None
-            and entry.replaces_until + LOST_AFTER < now
-            and entry.user in tagged
-        ):
-            yield Chore.REARM, entry
+        elif entry.replaces is not None and entry.replaces_until is not None and entry.user in tagged:
+            if (entry.user, entry.replaces) in known:
+                continue
+            if entry.replaces_until + LOST_AFTER < now:
+                yield Chore.REARM, entry
+            elif now + STREAM_CLOCK < entry.replaces_until:
+                yield Chore.CALL_OFF, entry

@@ -112,6 +112,20 @@ def test_cancellation_delivered_after_the_time_has_passed() -> None:
         assert "replaces" not in world.ledger()[new]
 
 
+def test_lost_cancellation_is_noticed_before_the_time_comes() -> None:
+    """A key that an operator has called off is not ended because the stream forgot to say so."""
+    with new_world() as world:
+        old, new = rotated(world)
+        world.remove_item("alice", old)
+        world.lose_stream()
+
+        world.live(days=8)
+
+        assert set(world.keys("alice")) == {old, new}
+        assert world.ledger()[old]["status"] == "current"
+        assert "replaces" not in world.ledger()[new]
+
+
 def test_cancellation_delivered_twice() -> None:
     """A cancellation that comes again, even after the key was scheduled once more, changes nothing."""
     with new_world() as world:

@@ -103,6 +103,12 @@ def test_missing_key_is_named_too(missing: str) -> None:
         ("delete_on", {"S": "1893499200"}),
         ("delete_on", {"N": "1893499200000000"}),
         ("delete_on", {"N": "1" * 40}),
+        # The end of the year 9999, an operator's "never": one minute more is no datetime any more.
+        *(
+            (time, {"N": "253402300799"})
+            for time in ("created_at", "started_at", "claimed_at", "delete_on", "replaces_until")
+        ),
+        ("delete_on", {"N": "0"}),
         ("delete_on", {"N": "1.5"}),
         ("delete_on", {"NULL": True}),
         ("created_at", {"S": "2030-01-01"}),

@@ -94,9 +94,8 @@ class TestRotation:
         assert ledger.find("alice", OLD) == there
 
     def test_is_withdrawn_without_a_trace(self, ledger: Ledger) -> None:
-        withdrawn = ledger.withdraw(deliver(ledger, begin(ledger)))
+        ledger.withdraw(deliver(ledger, begin(ledger)))
 
-        assert withdrawn == CURRENT
         found = ledger.find("alice", OLD)
         assert found is not None
         assert replace(found, email=None, attempt=None) == CURRENT

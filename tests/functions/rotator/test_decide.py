@@ -9,6 +9,7 @@ from functions.common.entry import Entry, Status
 from functions.common.keys import AccessKey
 from functions.rotator.decide import (
     CLOCK_SKEW,
+    CREATION,
     LEASE,
     UNDER_WAY,
     Action,
@@ -157,13 +158,13 @@ class TestAbandonment:
 
 
 class TestLostSuccessor:
-    @pytest.mark.parametrize("made", [START - CLOCK_SKEW, START, START + LEASE + CLOCK_SKEW])
-    def test_is_the_other_key_made_during_the_lease(self, made: datetime) -> None:
+    @pytest.mark.parametrize("made", [START - CLOCK_SKEW, START, START + CREATION + CLOCK_SKEW])
+    def test_is_the_other_key_made_just_after_the_beginning(self, made: datetime) -> None:
         other = AccessKey(id=NEW, created_at=made, active=True)
 
         assert lost_successor(entry(Status.ROTATING), [key(), other]) == other
 
-    @pytest.mark.parametrize("made", [START - CLOCK_SKEW - SECOND, START + LEASE + CLOCK_SKEW + SECOND])
+    @pytest.mark.parametrize("made", [START - CLOCK_SKEW - SECOND, START + CREATION + CLOCK_SKEW + SECOND])
     def test_is_no_key_made_before_or_after(self, made: datetime) -> None:
         """Such a key is somebody else's, and never touched."""
         other = AccessKey(id=NEW, created_at=made, active=True)

@@ -40,6 +40,16 @@ class TestRotating:
         assert len(world.keys("alice")) == 2
         assert world.orphans() == []
 
+    def test_encryption_key_is_overwritten_and_not_deleted_first(self, world: World) -> None:
+        """SSM wants half a minute between deleting a parameter and making one of the same name."""
+        left_behind(world, "PutParameter")
+        world.controller.calls.clear()
+
+        world.rotate()
+
+        assert "PutParameter" in world.controller.calls
+        assert "DeleteParameter" not in world.controller.calls
+
     def test_without_a_new_key_the_rotation_begins_anew(self, world: World) -> None:
         old = left_behind(world, "CreateAccessKey", Kind.DIES_BEFORE)
 
@@ -160,11 +170,35 @@ class TestNobodyIsLockedOut:
         else:
             plain_world.iam.update_access_key(UserName="alice", AccessKeyId=old, Status="Inactive")
 
-        summary = plain_world.rotate()
+        assert plain_world.rotate() == {}
 
-        assert summary["recovered"] == 1
         assert plain_world.keys("alice")[new] == "Active"
         assert plain_world.locked_out() == []
+        assert f"nobody may hold access key {new} of alice" in str(plain_world.faults_seen[-1])
+
+    def test_plain_successor_is_taken_for_delivered_once_it_is_used(self, plain_world: World) -> None:
+        old = left_behind(plain_world, "SendEmail")
+        new = successor(plain_world, old)
+        plain_world.iam.delete_access_key(UserName="alice", AccessKeyId=old)
+        plain_world.rotate()
+
+        plain_world.use_key("alice", new)
+        plain_world.wait(minutes=16)
+
+        assert plain_world.rotate()["recovered"] == 1
+
+    def test_key_that_somebody_made_meanwhile_stays_when_it_is_the_only_one(self, world: World) -> None:
+        """An administrator who replaces the key by hand, just then, made the user's only key."""
+        old = left_behind(world, "CreateAccessKey", Kind.DIES_BEFORE)
+        world.wait(minutes=-15)
+        by_hand = world.add_key("alice")
+        world.wait(minutes=15)
+        world.iam.delete_access_key(UserName="alice", AccessKeyId=old)
+
+        assert world.rotate() == {}
+
+        assert world.keys("alice") == {by_hand: "Active"}
+        assert by_hand in str(world.faults_seen[-1])
 
     def test_sealed_successor_stays_when_the_address_is_refused_and_the_old_key_is_gone(self, world: World) -> None:
         old = left_behind(world, "SendEmail")
@@ -201,3 +235,36 @@ class TestLease:
             assert (summary["recovered"], summary["rotated"]) == (1, 0)
             assert world.ledger()[old]["status"] == "expiring"
             assert world.orphans() == []
+
+
+class TestOutOfReach:
+    """What the service may not touch any more is told to people, every day, until they have seen to it."""
+
+    def test_leftover_of_a_user_who_lost_the_tag(self, world: World) -> None:
+        old = left_behind(world, "CreateAccessKey")
+        world.iam.untag_user(UserName="alice", TagKeys=["IKR:EMAIL"])
+
+        assert world.rotate() == {}
+
+        assert f"the replacement of access key {old} was cut short" in str(world.faults_seen[-1])
+        assert len(world.keys("alice")) == 2
+
+    def test_leftover_of_a_user_who_was_renamed(self, world: World) -> None:
+        """A user cannot be deleted while there are keys: who is gone with a key left has another name now."""
+        old = left_behind(world, "CreateAccessKey")
+        world.rename("alice", "alice-smith")
+
+        world.rotate()
+
+        assert "IAM user alice was renamed to alice-smith" in str(world.faults_seen[-1])
+        assert world.ledger()[old]["status"] == "rotating"
+
+    def test_leftover_of_a_user_who_is_gone_is_forgotten(self, world: World) -> None:
+        left_behind(world, "CreateAccessKey")
+        for key in world.keys("alice"):
+            world.iam.delete_access_key(UserName="alice", AccessKeyId=key)
+        world.iam.delete_user(UserName="alice")
+
+        world.rotate()
+
+        assert world.ledger() == {}

@@ -360,3 +360,17 @@ def test_foreign_keys_and_ignored_tags_are_warned_of(world: World, capsys: pytes
     assert set(warnings["two_keys_made_by_hand"]["keys"]) == set(world.keys("alice"))
     assert warnings["tag_ignored"]["reason"] == "IKR:INSTRUCTION_LAST is ignored: its suffix is not a number"
     assert {line["user"] for line in warnings.values()} == {"alice"}
+
+
+def test_mail_service_that_is_down_costs_one_key_even_if_the_first_user_has_another_fault(world: World) -> None:
+    """Keys are made one at a time until a mail has gone out, whoever it is that has to show it."""
+    for name in ("alice", "bob", "carl", "dora"):
+        world.add_user(name)
+    world.wait(days=81)
+    world.controller.fault = Fault("CreateAccessKey", Kind.REFUSED)
+    world.controller.outages["SendEmail"] = aws_error("SendEmail", "SendingPausedException", 400)
+
+    world.rotate()
+
+    assert world.controller.counted["CreateAccessKey"] == 2
+    assert world.controller.counted["DeleteAccessKey"] == 1
