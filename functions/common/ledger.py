@@ -117,6 +117,8 @@ class Ledger:
                 "started_at": entry.started_at,
                 "claimed_at": entry.claimed_at,
             },
+            # Of a current entry that once was to go, and above all what TTL would remove it for.
+            remove=("delete_on", "reminded_at", "postponed", "windows", "attempts", "last_error"),
             condition=f"{_ABSENT} OR #status = :current OR #attempt = :set_attempt",
             values={":current": Status.CURRENT},
         )

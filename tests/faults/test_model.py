@@ -27,9 +27,11 @@ class KeysAndTheirPeople(RuleBasedStateMachine):
         self._world = ExitStack()
         self.hand_made: dict[str, str] = {}
 
-    @initialize(encrypt=st.booleans(), attempts=st.integers(1, 3))
-    def begin(self, encrypt: bool, attempts: int) -> None:
+    @initialize(encrypt=st.booleans(), attempts=st.integers(1, 3), gentle=st.booleans())
+    def begin(self, encrypt: bool, attempts: int, gentle: bool) -> None:
         environment = {"ENCRYPT_KEY_PAIR": "true" if encrypt else "false", "MAX_DELETION_ATTEMPTS": str(attempts)}
+        if gentle:
+            environment |= {"RECOVERY_DAYS": "2", "GRACE_EXTENSION_DAYS": "2", "REMINDER_DAYS": "1"}
         self.world = self._world.enter_context(new_world(**environment))
         for name in NAMES:
             self.world.add_user(name)
@@ -86,6 +88,11 @@ class KeysAndTheirPeople(RuleBasedStateMachine):
     def time_passes(self, hours: int) -> None:
         self.world.read_mail()
         self.world.wait(hours=hours)
+
+    @rule(name=users, which=first_or_second)
+    def a_key_is_used(self, name: str, which: int) -> None:
+        for key in list(self.world.keys(name))[which : which + 1]:
+            self.world.use_key(name, key)
 
     # --- the operator -------------------------------------------------------------------------------------------
 
