@@ -96,6 +96,7 @@ def _delete(user: User, entry: Entry, key: AccessKey, tools: Tools, *, old_key_w
             "ask the user, then delete the key that is not held, or activate the older one"
         )
     tools.keys.delete(user.name, key.id)
+    telemetry.info("rotation_taken_back", user=user.name, old_key=entry.key_id, new_key=key.id)
 
 
 def _find(keys: list[AccessKey], key_id: str | None) -> AccessKey | None:
