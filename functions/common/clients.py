@@ -31,6 +31,10 @@ _PATIENT = Config(
 )
 # For CreateAccessKey: it has no idempotency token, so a request whose answer was lost must not be sent again.
 _ONCE = _PATIENT.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+# For SES: 3 * 13 s and the pauses between are an attempt to send a mail, which may take 45 s (mail/deadline.py).
+_FOR_MAIL = _PATIENT.merge(
+    Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+)
 
 
 class Clients:
@@ -58,8 +62,8 @@ class Clients:
 
     @cached_property
     def sesv2(self) -> SESV2Client:
-        """SES, retrying."""
-        return boto3.client("sesv2", config=_PATIENT)
+        """SES, retrying, but no longer than a mail may take."""
+        return boto3.client("sesv2", config=_FOR_MAIL)
 
     @cached_property
     def sns(self) -> SNSClient:

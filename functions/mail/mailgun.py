@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from http import HTTPStatus
+from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from functions.common.errors import MailError, MailServiceError, RecipientRefused
+from functions.mail.deadline import ATTEMPT_SECONDS, cut_off
 from functions.mail.message import Message
 from functions.mail.reply import quote
 
@@ -25,6 +29,7 @@ class MailgunMailer:
         api_key: a sending key of that domain.
         mail_from: the sender, with or without a display name.
         timeout: seconds to connect, and seconds between two bytes of the answer.
+        deadline: seconds that handing over one mail may take in all.
     """
 
     def __init__(
@@ -34,11 +39,13 @@ class MailgunMailer:
         mail_from: str,
         *,
         timeout: tuple[float, float] = (_CONNECT_TIMEOUT, _ANSWER_TIMEOUT),
+        deadline: float = ATTEMPT_SECONDS,
     ) -> None:
         self._api_url = api_url
         self._api_key = api_key
         self._mail_from = mail_from
         self._timeout = timeout
+        self._deadline = deadline
 
     def send(self, message: Message) -> None:
         """Hand one mail over to Mailgun.
@@ -48,7 +55,24 @@ class MailgunMailer:
             MailServiceError: Mailgun takes no mail, or could not be reached.
         """
         try:
-            response = requests.post(
+            self._post(message)
+        except TimeoutError as error:
+            raise MailServiceError(f"Mailgun does not answer: {error}", transient=True) from None
+        except requests.RequestException as error:
+            # The error carries the request, and with it the secret: it is named here and not passed on. Those that are
+            # a ValueError as well complain of the URL.
+            fault = type(error).__name__
+            raise MailServiceError(
+                f"Mailgun could not be called: {fault}", transient=not isinstance(error, ValueError)
+            ) from None
+
+    def _post(self, message: Message) -> None:
+        """Post one mail, and judge the answer while the deadline runs: one that is cut off may look like a whole."""
+        line = _Line()
+        with requests.Session() as session, cut_off(self._deadline, line.socket):
+            session.mount("https://", line)
+            session.mount("http://", line)
+            response = session.post(
                 self._api_url,
                 auth=("api", self._api_key),
                 data={
@@ -62,18 +86,35 @@ class MailgunMailer:
                 # Nobody but the configured host is told the key, or the mail.
                 allow_redirects=False,
             )
-        except requests.RequestException as error:
-            # The error carries the request, and with it the secret: it is named here and not passed on. Those that are
-            # a ValueError as well complain of the URL.
-            fault = type(error).__name__
-            raise MailServiceError(
-                f"Mailgun could not be called: {fault}", transient=not isinstance(error, ValueError)
-            ) from None
-        reply = _message_of(response)
-        if response.status_code != HTTPStatus.OK:
-            raise _explain(response.status_code, reply or "", message.to)
-        if reply is None:
-            raise MailServiceError("Mailgun's answer is not Mailgun's: is the API URL right?", transient=False)
+            reply = _message_of(response)
+            if response.status_code != HTTPStatus.OK:
+                raise _explain(response.status_code, reply or "", message.to)
+            if reply is None:
+                raise MailServiceError("Mailgun's answer is not Mailgun's: is the API URL right?", transient=False)
+
+
+class _Line(HTTPAdapter):
+    """How requests reaches a server; it knows the socket of the connection that it made last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._connection: Any = None
+
+    def socket(self) -> socket.socket | None:
+        """Find the socket, None before there is one."""
+        return getattr(self._connection, "sock", None)
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        """Find a pool of connections, and look over its shoulder when it makes one."""
+        pool: Any = super().get_connection_with_tls_context(*args, **options)
+        make = pool.ConnectionCls
+
+        def make_and_remember(*args: Any, **options: Any) -> Any:
+            self._connection = make(*args, **options)
+            return self._connection
+
+        pool.ConnectionCls = make_and_remember
+        return pool
 
 
 def _message_of(response: requests.Response) -> str | None:

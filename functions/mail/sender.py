@@ -17,10 +17,20 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_ssm import SSMClient
 
-_FIRST_PAUSE = 1.0
+# With the 45 s of an attempt (deadline.py) a mail is given up after at most 3 * 45 s + 1.5 s + 3 s = 139.5 s. A run of
+# the rotator keeps four minutes for the user it is at (RESERVE in rotator/run.py), the roll-back included.
+ATTEMPTS = 3
+"""How often a mail is sent at most."""
+
+_FIRST_PAUSE = 1.5
 
 # Runs that failed together should not come back together.
 _jitter = random.SystemRandom()
+
+
+def longest_pause(attempt: int) -> float:
+    """Return the seconds that may pass after an attempt has failed, counted from 1."""
+    return _FIRST_PAUSE * 2.0 ** (attempt - 1)
 
 
 class Mailer(Protocol):
@@ -73,9 +83,9 @@ def connect(environment: Environment, clients: MailClients) -> Mailer:
 
 
 def deliver(
-    mailer: Mailer, message: Message, *, attempts: int = 3, pause: Callable[[float], None] = time.sleep
+    mailer: Mailer, message: Message, *, attempts: int = ATTEMPTS, pause: Callable[[float], None] = time.sleep
 ) -> None:
-    """Send a mail, and try again after a fault that may pass: about 1 s later, then 2 s, 4 s and so on.
+    """Send a mail, and try again after a fault that may pass: about 1 s later, then 2 s.
 
     Args:
         mailer: what sends it.
@@ -93,7 +103,8 @@ def deliver(
         except MailServiceError as error:
             if not error.transient:
                 raise
-            pause(_FIRST_PAUSE * 2 ** (attempt - 1) * _jitter.uniform(0.5, 1.5))
+            longest = longest_pause(attempt)
+            pause(_jitter.uniform(longest / 3, longest))
         else:
             return
     mailer.send(message)

@@ -12,10 +12,12 @@ from email.utils import localtime, make_msgid, parseaddr
 
 from functions.common.environment import Smtp
 from functions.common.errors import ConfigurationError, MailServiceError, RecipientRefused
+from functions.mail.deadline import ATTEMPT_SECONDS, cut_off
 from functions.mail.message import Message
 from functions.mail.reply import quote
 
 _TIMEOUT = 10.0
+_READY = 220
 _SHUTTING_DOWN = 421
 _FOR_GOOD = 500
 
@@ -34,7 +36,8 @@ class SmtpMailer:
         password: of ``server.username``.
         mail_from: the sender, with or without a display name.
         tls: which certificates are trusted; by default, those that the system trusts.
-        timeout: seconds that one answer of the server may take.
+        timeout: seconds that the server may be silent.
+        deadline: seconds that handing over one mail may take in all.
 
     Raises:
         ConfigurationError: the user name or password has characters outside ASCII, which smtplib cannot send.
@@ -48,6 +51,7 @@ class SmtpMailer:
         *,
         tls: ssl.SSLContext | None = None,
         timeout: float = _TIMEOUT,
+        deadline: float = ATTEMPT_SECONDS,
     ) -> None:
         if not (server.username.isascii() and password.isascii()):
             raise ConfigurationError("the SMTP user name and password must be ASCII")
@@ -56,6 +60,7 @@ class SmtpMailer:
         self._mail_from = mail_from
         self._tls = tls or ssl.create_default_context()
         self._timeout = timeout
+        self._deadline = deadline
 
     def send(self, message: Message) -> None:
         """Hand one mail over to the server.
@@ -89,9 +94,12 @@ class SmtpMailer:
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[smtplib.SMTP]:
-        """Connect, log in, and always hang up."""
-        session = self._connect()
-        try:
+        """Connect, log in, and always hang up; all within the deadline."""
+        session = self._new_session()
+        with cut_off(self._deadline, lambda: session.sock), contextlib.closing(session):
+            code, reply = session.connect(self._server.server, self._server.port)
+            if code != _READY:
+                raise smtplib.SMTPConnectError(code, reply)
             if self._server.protocol == "tls":
                 session.starttls(context=self._tls)
             session.login(self._server.username, self._password)
@@ -99,14 +107,17 @@ class SmtpMailer:
             # The mail is accepted: whatever goes wrong with the farewell must not make it look refused.
             with contextlib.suppress(smtplib.SMTPException, OSError):
                 session.quit()
-        finally:
-            session.close()
 
-    def _connect(self) -> smtplib.SMTP:
-        at = (self._server.server, self._server.port, _THIS_HOST)
+    def _new_session(self) -> smtplib.SMTP:
+        """Prepare a session that is not connected yet: smtplib's own way to name the host waits for its greeting."""
+        session: smtplib.SMTP
         if self._server.protocol == "ssl":
-            return smtplib.SMTP_SSL(*at, timeout=self._timeout, context=self._tls)
-        return smtplib.SMTP(*at, timeout=self._timeout)
+            session = smtplib.SMTP_SSL(local_hostname=_THIS_HOST, timeout=self._timeout, context=self._tls)
+        else:
+            session = smtplib.SMTP(local_hostname=_THIS_HOST, timeout=self._timeout)
+        # smtplib checks the certificate's name against this one, which it takes from nowhere else.
+        session._host = self._server.server  # type: ignore[attr-defined] # noqa: SLF001
+        return session
 
     @contextlib.contextmanager
     def _service_errors(self) -> Iterator[None]:

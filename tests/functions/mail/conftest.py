@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import ssl
@@ -61,6 +62,45 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
+
+
+StartDripping = Callable[..., int]
+
+
+@pytest.fixture
+def start_dripping(authority: trustme.CA) -> Iterator[StartDripping]:
+    """Start a server on a port that says something, and then one byte more every 20 ms for as long as anyone listens.
+
+    No byte is waited for long, so that only a deadline for the whole helps. With ``tls``, it speaks TLS from the start.
+    """
+    with ExitStack() as running:
+
+        def start(says: bytes = b"", byte: bytes = b"2", *, tls: bool = False) -> int:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            authority.issue_cert(LOOPBACK).configure_cert(context)
+            listener = running.enter_context(closing(socket.create_server((LOOPBACK, 0))))
+
+            def drip() -> None:
+                accepted, _ = listener.accept()
+                with contextlib.suppress(OSError), closing(accepted):
+                    connection = context.wrap_socket(accepted, server_side=True) if tls else accepted
+                    with closing(connection):
+                        connection.sendall(says)
+                        while not stopped.wait(0.02):
+                            connection.sendall(byte)
+
+            stopped = threading.Event()
+            thread = threading.Thread(target=drip)
+            thread.start()
+            running.callback(thread.join)
+            running.callback(stopped.set)
+            # A test that hangs must not hang for ever.
+            limit = threading.Timer(10, stopped.set)
+            limit.start()
+            running.callback(limit.cancel)
+            return int(listener.getsockname()[1])
+
+        yield start
 
 
 @dataclass

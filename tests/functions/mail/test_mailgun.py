@@ -9,7 +9,7 @@ import pytest
 from functions.common.errors import MailServiceError, RecipientRefused
 from functions.mail.mailgun import MailgunMailer
 from functions.mail.message import Message
-from tests.functions.mail.conftest import LOOPBACK, HttpService
+from tests.functions.mail.conftest import LOOPBACK, HttpService, StartDripping
 
 KEY = "not-a-real-key"
 
@@ -116,6 +116,25 @@ def test_silent_service_is_given_up_and_may_be_tried_again(
 
     with pytest.raises(MailServiceError, match="ReadTimeout") as failure:
         mailer_for(f"http://{LOOPBACK}:{silent_port}/").send(message)
+
+    assert failure.value.transient
+
+
+@pytest.mark.parametrize(
+    "says",
+    [b"HTTP/1.1 200 OK\r\nServer: ", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"],
+)
+def test_service_that_drips_its_answer_is_cut_off_and_may_be_tried_again(
+    says: bytes, start_dripping: StartDripping, monkeypatch: pytest.MonkeyPatch, message: Message
+) -> None:
+    """No time-out of a socket ends this: each byte begins it anew, and the run would be killed halfway."""
+    monkeypatch.setenv("NO_PROXY", LOOPBACK)
+    mailer = MailgunMailer(
+        f"http://{LOOPBACK}:{start_dripping(says)}/", KEY, "keys@example.com", timeout=(2, 2), deadline=0.2
+    )
+
+    with pytest.raises(MailServiceError, match=r"not done after 0\.2 s") as failure:
+        mailer.send(message)
 
     assert failure.value.transient
 

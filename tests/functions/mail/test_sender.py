@@ -8,11 +8,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from functions.common.clients import Clients as AwsClients
 from functions.common.environment import Environment, parse
 from functions.common.errors import ConfigurationError, MailServiceError, RecipientRefused
+from functions.mail.deadline import ATTEMPT_SECONDS
 from functions.mail.message import Message
-from functions.mail.sender import connect, deliver
+from functions.mail.sender import ATTEMPTS, connect, deliver, longest_pause
 from functions.mail.ses import SesMailer
+from functions.rotator.run import RESERVE
 from tests.functions.mail.conftest import PASSWORD, USERNAME, HttpService, StartSmtp
 
 if TYPE_CHECKING:
@@ -182,3 +185,24 @@ def test_lasting_fault_is_not_tried_again(outcome: Exception, message: Message) 
         deliver(mailer, message, pause=pauses.append)
 
     assert (len(mailer.outcomes), pauses) == (1, [])
+
+
+def test_mail_is_given_up_while_there_is_time_to_roll_back() -> None:
+    """Else Lambda ends the run before the new key is taken back."""
+    pauses = sum(longest_pause(attempt) for attempt in range(1, ATTEMPTS))
+
+    longest = ATTEMPTS * ATTEMPT_SECONDS + pauses
+
+    assert longest < 150 < RESERVE.total_seconds()
+
+
+@mock_aws
+def test_attempt_through_ses_takes_no_longer_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK tries again by itself; its pauses are at most 1 s, 2 s, 4 s and so on."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    config: Any = AwsClients().sesv2.meta.config
+    attempts = config.retries["total_max_attempts"]
+
+    longest = attempts * (config.connect_timeout + config.read_timeout) + sum(2**n for n in range(attempts - 1))
+
+    assert longest <= ATTEMPT_SECONDS

@@ -16,7 +16,7 @@ from functions.common.environment import Smtp, SmtpProtocol
 from functions.common.errors import ConfigurationError, MailServiceError, RecipientRefused
 from functions.mail.message import Message
 from functions.mail.smtp import SmtpMailer
-from tests.functions.mail.conftest import LOOPBACK, PASSWORD, USERNAME, Inbox, StartSmtp
+from tests.functions.mail.conftest import LOOPBACK, PASSWORD, USERNAME, Inbox, StartDripping, StartSmtp
 
 # aiosmtpd does not count TLS from the first byte as TLS, and warns of it.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
@@ -232,6 +232,20 @@ def test_silent_server_is_given_up_and_may_be_tried_again(
 ) -> None:
     with pytest.raises(MailServiceError) as failure:
         mailer_for(silent_port, protocol=protocol, timeout=0.2).send(message)
+
+    assert failure.value.transient
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("says", [b"", b"220 ", b"220 Hello\r\n", b"220 Hello\r\n250-Hello\r\n"])
+def test_server_that_drips_its_answer_is_cut_off_and_may_be_tried_again(
+    protocol: SmtpProtocol, says: bytes, start_dripping: StartDripping, trusting: ssl.SSLContext, message: Message
+) -> None:
+    """No time-out of a socket ends this: each byte begins it anew, and the run would be killed halfway."""
+    port = start_dripping(says, tls=protocol == "ssl")
+
+    with pytest.raises(MailServiceError, match=r"not done after 0\.2 s") as failure:
+        mailer_for(port, trusting, protocol=protocol, deadline=0.2).send(message)
 
     assert failure.value.transient
 
