@@ -80,7 +80,7 @@ def parse(variables: Mapping[str, str]) -> Environment:
         account_id=reader.optional("ACCOUNT_ID") or "",
         region=reader.optional("AWS_REGION") or "",
         mail_client=mail_client,
-        smtp=reader.smtp(default_username=mail_from) if mail_client == "smtp" else None,
+        smtp=reader.smtp(mail_from) if mail_client == "smtp" else None,
         mailgun=reader.mailgun() if mail_client == "mailgun" else None,
         rotate_after_days=reader.number("ROTATE_AFTER_DAYS", default=80, highest=3650),
         delete_after_days=reader.number("DELETE_AFTER_DAYS", default=5, highest=3650),
@@ -140,12 +140,12 @@ class _Reader:
         value = self.optional(name) or ""
         return frozenset(domain.strip().lower() for domain in value.split(",") if domain.strip())
 
-    def smtp(self, *, default_username: str) -> Smtp:
+    def smtp(self, mail_from: str) -> Smtp:
         return Smtp(
             server=self.required("SMTP_SERVER"),
             port=self.number("SMTP_PORT", default=465, lowest=1, highest=65535),
             protocol=self.choice("SMTP_PROTOCOL", get_args(SmtpProtocol), default="ssl"),
-            username=self.optional("SMTP_USERNAME") or default_username,
+            username=self.optional("SMTP_USERNAME") or _bare(mail_from),
             password_parameter=self.required("SMTP_PASSWORD_PARAMETER"),
         )
 
@@ -154,3 +154,10 @@ class _Reader:
             api_url=self.required("MAILGUN_API_URL"),
             api_key_parameter=self.required("MAILGUN_API_KEY_NAME"),
         )
+
+
+def _bare(sender: str) -> str:
+    """Take the display name off an address."""
+    from email.utils import parseaddr  # noqa: PLC0415 # most stacks send otherwise, and a cold start pays for it
+
+    return parseaddr(sender)[1]

@@ -149,6 +149,21 @@ def test_smtp_can_be_told_everything() -> None:
     assert (read.smtp.port, read.smtp.protocol, read.smtp.username) == (587, "tls", "mailer")
 
 
+def test_absent_smtp_username_is_the_senders_bare_address() -> None:
+    read = parse(
+        {
+            "IAM_KEY_ROTATOR_TABLE": "ledger",
+            "MAIL_FROM": "Key Rotation <keys@example.com>",
+            "MAIL_CLIENT": "smtp",
+            "SMTP_SERVER": "smtp.example.com",
+            "SMTP_PASSWORD_PARAMETER": "/mailer/secret",
+        }
+    )
+
+    assert read.smtp
+    assert read.smtp.username == "keys@example.com"
+
+
 def test_mailgun_needs_an_url_and_a_key() -> None:
     with pytest.raises(ConfigurationError, match="MAILGUN_API_URL is missing; MAILGUN_API_KEY_NAME is missing"):
         environment(MAIL_CLIENT="mailgun")
