@@ -83,7 +83,12 @@ def rotator(
             account.iam_arn("user/*"),
             TAGGED_USERS_ONLY,
         ),
-        _allow("Ledger", ["dynamodb:Scan", *_LEDGER_ITEM_ACTIONS], table_arn),
+        # A transaction needs the rights of the writes that it consists of.
+        _allow(
+            "Ledger",
+            ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"],
+            table_arn,
+        ),
         *_encryption_keys_can_go(account),
     ]
     if encrypted:
@@ -101,7 +106,11 @@ def rotator(
 
 
 def destructor(account: Account, *, table_arn: str, stream_arn: str, alarm_topic_arn: str) -> list[Statement]:
-    """What the destructor does: read the ledger's stream, deactivate and delete old keys; it can create none."""
+    """What the destructor does: read the ledger's stream, deactivate and delete old keys; it can create none.
+
+    What it needs for deactivated keys is granted whatever ``recoveryDays`` is now: some may remain from a time when it
+    was more than 0.
+    """
     return [
         _allow(
             "LedgerStream",
@@ -109,7 +118,7 @@ def destructor(account: Account, *, table_arn: str, stream_arn: str, alarm_topic
             stream_arn,
         ),
         _allow("FindLedgerStream", ["dynamodb:ListStreams"], "*"),
-        _allow("Ledger", _LEDGER_ITEM_ACTIONS, table_arn),
+        _allow("Ledger", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], table_arn),
         # Unconditional, for it must see that a user's tag is gone.
         _allow("TagsOfUsers", ["iam:ListUserTags"], account.iam_arn("user/*")),
         _allow(
@@ -216,10 +225,6 @@ def topic_takes_alarms(account: Account, *, topic_arn: str) -> str:
             },
         ],
     )
-
-
-# A transaction needs the rights of the writes that it consists of.
-_LEDGER_ITEM_ACTIONS = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
 
 
 def _encryption_keys_can_go(account: Account) -> list[Statement]:

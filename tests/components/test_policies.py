@@ -85,13 +85,7 @@ class TestTheWholePolicies:
                 {"Null": {"aws:ResourceTag/IKR:EMAIL": "false"}},
             ),
             "Ledger": allow(
-                [
-                    "dynamodb:Scan",
-                    "dynamodb:DeleteItem",
-                    "dynamodb:GetItem",
-                    "dynamodb:PutItem",
-                    "dynamodb:UpdateItem",
-                ],
+                ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"],
                 f"arn:{partition}:dynamodb:{here}:table/iam-key-rotator",
             ),
             "StoreEncryptionKeys": allow(
@@ -117,7 +111,7 @@ class TestTheWholePolicies:
             ),
             "FindLedgerStream": allow(["dynamodb:ListStreams"], "*"),
             "Ledger": allow(
-                ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+                ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
                 f"arn:{partition}:dynamodb:{here}:table/iam-key-rotator",
             ),
             "TagsOfUsers": allow(["iam:ListUserTags"], f"arn:{partition}:iam::{ACCOUNT}:user/*"),
