@@ -6,11 +6,14 @@ Which keys there are, and what they mean together, stands in ``settings.py``. An
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import pulumi
+from pulumi.runtime import config as everything
 
 T = TypeVar("T", bound=str)
 
@@ -24,6 +27,7 @@ class ConfigReader:
 
     def __init__(self, namespace: str) -> None:
         self._config = pulumi.Config(namespace)
+        self._read: set[str] = set()
         self._faults: list[str] = []
 
     def report(self) -> None:
@@ -44,8 +48,25 @@ class ConfigReader:
         """Note a key, possibly a secret one, that contradicts another."""
         self._faults.append(f"{key} is set: {remedy}")
 
+    def unusable(self, key: str, remedy: str) -> None:
+        """Note a value that cannot be used and may hold a secret: it is not shown."""
+        self._faults.append(f"{key} cannot be used: {remedy}")
+
+    def reject_unknown(self, *, besides: Iterable[str]) -> None:
+        """Note every key that is set and was never read, such as a misspelt one; its value may be a secret."""
+        known = self._read.union(besides)
+        # A program has its configuration from the environment, or has had it set in its own process.
+        names = {*everything.get_config_env(), *everything.CONFIG.get()}
+        for name in sorted(names):
+            namespace, _, key = name.partition(":")
+            if namespace == self._config.name and key not in known:
+                likely = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {likely[0]}? " if likely else ""
+                self._faults.append(f"{key} is no key of this program: {hint}remove it with: pulumi config rm {key}")
+
     def text(self, key: str) -> str | None:
         """Read a text, without the blanks around it."""
+        self._read.add(key)
         return (self._config.get(key) or "").strip() or None
 
     def required(self, key: str, *, why: str, example: str) -> str:

@@ -34,11 +34,22 @@ _RETENTION_DAYS = (
     *(731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
 _IMPLICIT_TLS_PORT, _STARTTLS_PORT = 465, 587
+# Which mailer reads a key, and its default.
+_KEYS_OF_MAILERS: Mapping[str, tuple[MailerName, str | None]] = {
+    "smtpServer": ("smtp", None),
+    "smtpPort": ("smtp", str(_IMPLICIT_TLS_PORT)),
+    "smtpProtocol": ("smtp", "ssl"),
+    "smtpUsername": ("smtp", None),
+    "smtpPassword": ("smtp", None),
+    "mailgunApiUrl": ("mailgun", None),
+    "mailgunApiKey": ("mailgun", None),
+}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_MAILGUN_PATH = re.compile(rf"/v3/{_DOMAIN.pattern}/messages")
 _EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_DOMAIN.pattern}")
 _KMS_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+", re.ASCII)
 # DynamoDB wants three characters; `-destructor` must still fit into the 64 of a function's name.
@@ -183,11 +194,12 @@ def load() -> Settings:
             logs_kms_key_arn=_kms_key_arn(config, "logsKmsKeyArn"),
         ),
         rotator_timeout=config.number("rotatorTimeout", default=900, lowest=300, highest=900),
-        destructor_timeout=config.number("destructorTimeout", default=300, lowest=1, highest=900),
+        destructor_timeout=config.number("destructorTimeout", default=300, lowest=180, highest=900),
         table_kms_key_arn=_kms_key_arn(config, "tableKmsKeyArn"),
         point_in_time_recovery=config.boolean("pointInTimeRecovery", default=True),
         alarm_email=config.matching("alarmEmail", _EMAIL, remedy="it must be one e-mail address, name@example.com"),
     )
+    config.reject_unknown(besides=_KEYS_OF_MAILERS)
     config.report()
     return settings
 
@@ -288,16 +300,7 @@ def _templates(config: ConfigReader) -> Path | None:
 
 def _reject_keys_of_other_mailers(config: ConfigReader, mailer: MailerName) -> None:
     """Refuse what the chosen mailer would ignore. A value equal to a default may come from Pulumi.yaml."""
-    owners: Mapping[str, tuple[MailerName, str | None]] = {
-        "smtpServer": ("smtp", None),
-        "smtpPort": ("smtp", str(_IMPLICIT_TLS_PORT)),
-        "smtpProtocol": ("smtp", "ssl"),
-        "smtpUsername": ("smtp", None),
-        "smtpPassword": ("smtp", None),
-        "mailgunApiUrl": ("mailgun", None),
-        "mailgunApiKey": ("mailgun", None),
-    }
-    for key, (owner, default) in owners.items():
+    for key, (owner, default) in _KEYS_OF_MAILERS.items():
         if owner != mailer and config.text(key) not in {None, default}:
             config.unwanted(
                 key,
@@ -327,11 +330,16 @@ def _smtp(config: ConfigReader, *, default_username: str) -> Smtp:
     if (protocol, port) in {("tls", _IMPLICIT_TLS_PORT), ("ssl", _STARTTLS_PORT)}:
         usual = _STARTTLS_PORT if protocol == "tls" else _IMPLICIT_TLS_PORT
         config.fault("smtpPort", port, f"with smtpProtocol {protocol} it is usually {usual}, and this pair would hang")
+    username = config.text("smtpUsername") or default_username
+    if not username.isascii():
+        config.fault("smtpUsername", username, "it must be ASCII, for the login takes nothing else")
+    if not (config.text("smtpPassword") or "").isascii():
+        config.unusable("smtpPassword", "it must be ASCII, for the login takes nothing else")
     return Smtp(
         server=server,
         port=port,
         protocol=protocol,
-        username=config.text("smtpUsername") or default_username,
+        username=username,
         password=config.secret("smtpPassword", why="the mailer is smtp"),
     )
 
@@ -343,19 +351,24 @@ def _mailgun(config: ConfigReader) -> Mailgun:
         example="https://api.mailgun.net/v3/mail.example.com/messages",
     )
     if url and not _may_carry_a_secret(url):
-        config.fault("mailgunApiUrl", url, "it must be an https:// URL, for the API key travels with every request")
+        config.unusable(
+            "mailgunApiUrl",
+            "it must be https://api.mailgun.net/v3/YOUR.DOMAIN/messages (or api.eu.mailgun.net), without a user name "
+            "or password: the API key travels with every request",
+        )
     return Mailgun(api_url=url, api_key=config.secret("mailgunApiKey", why="the mailer is mailgun"))
 
 
 def _may_carry_a_secret(url: str) -> bool:
-    """Tell whether requests go over https, or to this very machine, as they do in the embedded cloud."""
+    """Tell whether requests go to a domain's messages over https, or to this very machine, as in the embedded cloud."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         return False
-    if parts.username or parts.password or any(character.isspace() for character in url):
+    if "@" in parts.netloc or any(character.isspace() for character in url):
         return False
     if host in _LOOPBACK:
         return parts.scheme in {"http", "https"}
-    return parts.scheme == "https" and _HOST.fullmatch(host) is not None
+    whole = _MAILGUN_PATH.fullmatch(parts.path) is not None and not (parts.query or parts.fragment)
+    return parts.scheme == "https" and _HOST.fullmatch(host) is not None and whole

@@ -205,7 +205,8 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ({"rotatorTimeout": "901"}, "rotatorTimeout is '901'", "300 to 900"),
     # No user is started in a run's last four minutes: a shorter run would never start anyone.
     ({"rotatorTimeout": "299"}, "rotatorTimeout is '299'", "300 to 900"),
-    ({"destructorTimeout": "0"}, "destructorTimeout is '0'", "1 to 900"),
+    # No record is started in a batch's last two minutes.
+    ({"destructorTimeout": "179"}, "destructorTimeout is '179'", "180 to 900"),
     ({"reservedConcurrency": "-2"}, "reservedConcurrency is '-2'", "-1 to 1000"),
     ({"tracing": "active"}, "tracing is 'active'", "Active, PassThrough"),
     ({"logRetentionDays": "91"}, "logRetentionDays is 91", "takes only 1, 3, 5"),
@@ -223,18 +224,26 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ({"tags": '{"CostCenter": 7}'}, "tags.CostCenter is 7", "quotes"),
     ({"tags": '{"Team": "<identity>"}'}, "tags.Team is '<identity>'", "up to 256"),
     ({"tags": json.dumps({f"t{number}": "" for number in range(51)})}, "tags is '51 tags'", "50 at most"),
+    ({"rotateAferDays": "30"}, "rotateAferDays is no key of this program", "did you mean rotateAfterDays?"),
+    ({"encryptKeypair": "false"}, "encryptKeypair is no key", "did you mean encryptKeyPair?"),
+    ({"colour": "blue"}, "colour is no key of this program: remove it", "pulumi config rm colour"),
     ({**SMTP, "smtpServer": ""}, "smtpServer is missing", "pulumi config set smtpServer"),
     ({**SMTP, "smtpServer": "smtp.example.com:465"}, "smtpServer is", "smtpPort"),
     ({**SMTP, "smtpPassword": ""}, "smtpPassword is missing", "pulumi config set --secret smtpPassword"),
+    ({**SMTP, "smtpUsername": "jürgen"}, "smtpUsername is 'jürgen'", "ASCII"),
+    ({**SMTP, "smtpPassword": "pässword"}, "smtpPassword cannot be used", "ASCII"),
     ({**SMTP, "smtpPort": "0"}, "smtpPort is '0'", "1 to 65535"),
     ({**SMTP, "smtpProtocol": "plain"}, "smtpProtocol is 'plain'", "ssl, tls"),
     ({**SMTP, "smtpProtocol": "tls"}, "smtpPort is 465", "usually 587"),
     ({**SMTP, "smtpPort": "587"}, "smtpPort is 587", "usually 465"),
     ({**MAILGUN, "mailgunApiUrl": ""}, "mailgunApiUrl is missing", "pulumi config set mailgunApiUrl"),
-    ({**MAILGUN, "mailgunApiUrl": "http://api.mailgun.net/v3"}, "mailgunApiUrl is", "https://"),
-    ({**MAILGUN, "mailgunApiUrl": "https://"}, "mailgunApiUrl is 'https://'", "https://"),
-    ({**MAILGUN, "mailgunApiUrl": "https://api.mailgun.net:port/"}, "mailgunApiUrl is", "https://"),
-    ({**MAILGUN, "mailgunApiUrl": "http://127.0.0.1.example.com/"}, "mailgunApiUrl is", "https://"),
+    ({**MAILGUN, "mailgunApiUrl": "http://api.mailgun.net/v3"}, "mailgunApiUrl cannot be used", "https://"),
+    ({**MAILGUN, "mailgunApiUrl": "https://"}, "mailgunApiUrl cannot be used", "https://"),
+    ({**MAILGUN, "mailgunApiUrl": "https://api.mailgun.net:port/"}, "mailgunApiUrl cannot be used", "https://"),
+    ({**MAILGUN, "mailgunApiUrl": "http://127.0.0.1.example.com/"}, "mailgunApiUrl cannot be used", "https://"),
+    ({**MAILGUN, "mailgunApiUrl": "https://api.mailgun.net/v3/DOMAIN/messages"}, "mailgunApiUrl", "YOUR.DOMAIN"),
+    ({**MAILGUN, "mailgunApiUrl": "https://api.mailgun.net/v3/mail.example.com"}, "mailgunApiUrl", "/messages"),
+    ({**MAILGUN, "mailgunApiUrl": f"{MAILGUN['mailgunApiUrl']}?o=1"}, "mailgunApiUrl", "/messages"),
     ({**MAILGUN, "mailgunApiKey": ""}, "mailgunApiKey is missing", "pulumi config set --secret mailgunApiKey"),
     ({"smtpServer": "smtp.example.com"}, "smtpServer is set: but the mailer is ses", "set mailer to smtp"),
     ({"smtpPort": "2525"}, "smtpPort is set: but the mailer is ses", "pulumi config rm smtpPort"),
@@ -286,6 +295,32 @@ class TestWhatIsRefused:
 
         assert secret in str(refused.value)
         assert "not-a-real-secret" not in str(refused.value)
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {**SMTP, "smtpPassword": "not-ä-real-secret"},
+            {**SMTP, "smtpPasword": "not-ä-real-secret"},
+            {**MAILGUN, "mailgunApiUrl": "https://api:not-ä-real-secret@api.mailgun.net/v3/mail.example.com/messages"},
+            {**MAILGUN, "mailgunApiUrl": "http://api:not-ä-real-secret@127.0.0.1:port/"},
+        ],
+    )
+    def test_no_message_shows_a_value_that_may_be_secret(self, config: dict[str, str]) -> None:
+        with pytest.raises(ConfigurationFault) as refused:
+            with_sender(**config)
+
+        assert "not-ä-real-secret" not in str(refused.value)
+
+    def test_unknown_keys_are_found_where_pulumi_puts_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Pulumi hands them over in the environment, those of other programs among them."""
+        monkeypatch.setenv(
+            "PULUMI_CONFIG", json.dumps({"iam-key-rotator:rotateAferDays": "30", "aws:region": "eu-central-1"})
+        )
+
+        with pytest.raises(ConfigurationFault, match="rotateAferDays") as refused:
+            with_sender()
+
+        assert len(str(refused.value).splitlines()) == 2
 
     def test_program_stops_before_any_resource(self) -> None:
         with pytest.raises(ConfigurationFault, match="rotateAfterDays"):
