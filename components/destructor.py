@@ -12,10 +12,10 @@ from components import policies
 from components.alarms import AlarmArgs, alarm
 from components.key_function import KeyFunction, KeyFunctionArgs, Service
 
-# A removed item that was on its way out; everything else on the stream is none of the destructor's business.
-_DELETION_FELL_DUE = {
+# A removed item that was on its way out, or given up; all else on the stream is none of the destructor's business.
+_ENDING_REMOVED = {
     "eventName": ["REMOVE"],
-    "dynamodb": {"OldImage": {"status": {"S": ["expiring", "inactive"]}}},
+    "dynamodb": {"OldImage": {"status": {"S": ["expiring", "inactive", "failed"]}}},
 }
 _BATCH_SIZE = 10
 _RETRIES = 10
@@ -65,6 +65,8 @@ class Destructor(pulumi.ComponentResource):
                     "DeletionsGivenUp": "Old keys could not be deleted in all attempts and are still usable; the "
                     "destructor's log names them, and each rotator run tries once more.",
                     "LastKeyProtected": "A deletion was cancelled, for it would have taken a user's last active key.",
+                    "MailsFailed": "People were not told that their old keys were deactivated or deleted; the "
+                    "destructor's log names them, and why.",
                     "RecordsParked": "Records of the ledger's stream could not be read, and wait in the dead-letter "
                     "queue.",
                 },
@@ -83,7 +85,7 @@ class Destructor(pulumi.ComponentResource):
             starting_position="TRIM_HORIZON",
             filter_criteria=aws.lambda_.EventSourceMappingFilterCriteriaArgs(
                 filters=[
-                    aws.lambda_.EventSourceMappingFilterCriteriaFilterArgs(pattern=json.dumps(_DELETION_FELL_DUE)),
+                    aws.lambda_.EventSourceMappingFilterCriteriaFilterArgs(pattern=json.dumps(_ENDING_REMOVED)),
                 ],
             ),
             batch_size=_BATCH_SIZE,

@@ -13,6 +13,7 @@ KeyRotatorError
 ├── MailError                a mail was not accepted
 │   ├── RecipientRefused     this address cannot be served: other users can
 │   └── MailServiceError     the service as a whole fails: every other user would fail as well
+├── OutOfTime                too little time is left in this invocation to begin something
 └── RunFailed                a run is over and some of its users failed
 """
 
@@ -81,6 +82,10 @@ class MailServiceError(MailError):
     def __init__(self, message: str, *, transient: bool) -> None:
         super().__init__(message)
         self.transient = transient
+
+
+class OutOfTime(KeyRotatorError):
+    """The invocation nears its deadline: what has not been started is left to the next one."""
 
 
 class RunFailed(KeyRotatorError):

@@ -6,8 +6,10 @@ The moves that an item may make:
     (none), current ──begin──▶ rotating ──deliver──▶ delivering ──arm──▶ expiring, and a current one for its successor
                                    └──────withdraw───────┴──▶ current
     expiring, inactive ──collect──▶ (none): the stream hands it to the destructor, which may put it back as
-             expiring (not yet, or try again), inactive (deactivated), failed (given up) or current (cancelled)
-    failed ──retry──▶ expiring
+             expiring (not yet, or try again, or about to be deactivated), inactive (deactivated), failed (given up)
+             or current (cancelled)
+    failed ──retry──▶ expiring, or inactive where a recovery window had begun
+    failed ──(by hand)──▶ (none): the destructor puts it back as current (cancelled)
 
 Every move is a conditional write: of two runs that try the same one, one wins and the other is told.
 """
@@ -25,12 +27,13 @@ from functions.common.errors import LedgerConflict, MalformedEntry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, GetItemOutputTypeDef, UpdateTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, GetItemOutputTypeDef, PutTypeDef, UpdateTypeDef
 
 TRANSACTION_LIMIT = 100
 """Items in one transaction: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 
 _ABSENT = "attribute_not_exists(ak)"
+_CONDITION_FAILED = "ConditionalCheckFailed"
 # Names in conditions are written with #, since `status` is a reserved word of DynamoDB's expressions.
 _NAMES = {"#status": "status", "#attempt": "attempt"}
 
@@ -87,7 +90,7 @@ class Ledger:
                     )
                 except self._dynamodb.exceptions.TransactionCanceledException as exc:
                     reasons = exc.response["CancellationReasons"]
-                    present = {n for n, reason in enumerate(reasons) if reason["Code"] == "ConditionalCheckFailed"}
+                    present = {n for n, reason in enumerate(reasons) if reason["Code"] == _CONDITION_FAILED}
                     if not present:
                         raise
                     pending = [entry for n, entry in enumerate(pending) if n not in present]
@@ -176,7 +179,7 @@ class Ledger:
                 TransactItems=[{"Update": expiring}, {"Put": {"TableName": self._table, "Item": to_item(successor)}}]
             )
         except self._dynamodb.exceptions.TransactionCanceledException as exc:
-            if any(reason["Code"] == "ConditionalCheckFailed" for reason in exc.response["CancellationReasons"]):
+            if any(reason["Code"] == _CONDITION_FAILED for reason in exc.response["CancellationReasons"]):
                 raise _conflict(entry.user, entry.key_id) from exc
             raise
 
@@ -195,16 +198,17 @@ class Ledger:
         self._delete(entry, "#status = :status AND delete_on = :delete_on", {":delete_on": entry.delete_on})
 
     def retry(self, entry: Entry, delete_on: datetime) -> Entry:
-        """Give a deletion that was given up one more try."""
-        expiring = replace(entry, status=Status.EXPIRING, delete_on=delete_on.replace(microsecond=0))
+        """Give a deletion that was given up one more try, from where it stood."""
+        status = Status.INACTIVE if entry.windows > 0 else Status.EXPIRING
+        ending = replace(entry, status=status, delete_on=delete_on.replace(microsecond=0))
         self._update(
             entry.user,
             entry.key_id,
-            assign={"status": expiring.status, "delete_on": expiring.delete_on},
+            assign={"status": ending.status, "delete_on": ending.delete_on},
             condition="#status = :failed",
             values={":failed": Status.FAILED},
         )
-        return expiring
+        return ending
 
     def forget(self, entry: Entry) -> None:
         """Remove an entry of a key or user that no longer exists."""
@@ -212,10 +216,36 @@ class Ledger:
 
     def put(self, entry: Entry) -> None:
         """Enter a key of which the ledger holds nothing."""
+        self._put(entry, self._put_request(entry))
+
+    def put_back(self, entry: Entry, *, until: datetime, instead_of: Entry | None = None) -> None:
+        """Enter a key whose end has been put off, and note on the successor that waits for it until when: both or none.
+
+        Args:
+            entry: what is entered.
+            until: when something happens to the key next.
+            instead_of: the entry whose place it takes; without, the ledger must hold nothing of the key.
+        """
+        put = self._put_request(entry, instead_of)
+        if entry.new_key_id is None:
+            self._put(entry, put)
+            return
+        extended = self._update_request(
+            entry.user,
+            entry.new_key_id,
+            assign={"replaces_until": until},
+            condition="replaces = :replaces",
+            values={":replaces": entry.key_id},
+        )
         try:
-            self._dynamodb.put_item(TableName=self._table, Item=to_item(entry), ConditionExpression=_ABSENT)
-        except self._dynamodb.exceptions.ConditionalCheckFailedException as exc:
-            raise _conflict(entry.user, entry.key_id) from exc
+            self._dynamodb.transact_write_items(TransactItems=[{"Put": put}, {"Update": extended}])
+        except self._dynamodb.exceptions.TransactionCanceledException as exc:
+            own, successors = (reason["Code"] for reason in exc.response["CancellationReasons"])
+            if own == _CONDITION_FAILED:
+                raise _conflict(entry.user, entry.key_id) from exc
+            if successors != _CONDITION_FAILED:
+                raise
+            self._put(entry, put)  # the successor is gone, or settled: it waits for this key no longer
 
     def remind(self, entry: Entry, at: datetime | None) -> None:
         """Note that the user is being reminded, or, with None, that this has failed after all."""
@@ -246,19 +276,6 @@ class Ledger:
             values={":old_address": old_address},
         )
 
-    def extend(self, user: str, key_id: str, *, replaces: str, until: datetime) -> None:
-        """Note on a successor that the key it replaced goes later; nothing to do if it waits for that key no longer."""
-        try:
-            self._update(
-                user,
-                key_id,
-                assign={"replaces_until": until},
-                condition="replaces = :replaces",
-                values={":replaces": replaces},
-            )
-        except LedgerConflict:
-            return
-
     def settle(self, user: str, key_id: str, *, replaces: str) -> None:
         """Note on a successor that the key it replaced is no longer pending; nothing to do if it notes that already."""
         try:
@@ -274,6 +291,23 @@ class Ledger:
 
     def _get(self, user: str, key_id: str) -> GetItemOutputTypeDef:
         return self._dynamodb.get_item(TableName=self._table, Key=_key(user, key_id), ConsistentRead=True)
+
+    def _put_request(self, entry: Entry, instead_of: Entry | None = None) -> PutTypeDef:
+        request: PutTypeDef = {"TableName": self._table, "Item": to_item(entry), "ConditionExpression": _ABSENT}
+        if instead_of is not None and instead_of.delete_on is not None:
+            request["ConditionExpression"] = "#status = :status AND delete_on = :delete_on"
+            request["ExpressionAttributeNames"] = {"#status": "status"}
+            request["ExpressionAttributeValues"] = {
+                ":status": to_attribute(instead_of.status),
+                ":delete_on": to_attribute(instead_of.delete_on),
+            }
+        return request
+
+    def _put(self, entry: Entry, request: PutTypeDef) -> None:
+        try:
+            self._dynamodb.put_item(**request)
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as exc:
+            raise _conflict(entry.user, entry.key_id) from exc
 
     def _update(self, user: str, key_id: str, **change: Any) -> None:
         try:

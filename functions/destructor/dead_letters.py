@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from functions.common import telemetry
 from functions.common.errors import MalformedEntry
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
-def park(record: Mapping[str, Any], fault: MalformedEntry, sqs: SQSClient, queue_url: str) -> None:
+def park(record: object, fault: MalformedEntry, sqs: SQSClient, queue_url: str) -> None:
     """Put a record into the dead-letter queue, as it came, with the fault beside it.
 
     Raises:

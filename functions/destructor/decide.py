@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from functions.common.entry import Entry
+from functions.common.entry import Entry, Status
 from functions.common.keys import AccessKey
 
 MOST_WINDOWS = 3
@@ -48,7 +48,13 @@ def decide(entry: Entry, keys: Sequence[AccessKey], *, recovery_days: int, postp
         return End.KEEP
     if postpone:
         return End.POSTPONE
-    begins_again = key.active and entry.windows < MOST_WINDOWS
-    if recovery_days > 0 and (entry.windows == 0 or begins_again):
-        return End.DEACTIVATE
-    return End.DELETE
+    window_has_passed = entry.status is Status.INACTIVE and not (key.active and entry.windows < MOST_WINDOWS)
+    return End.DELETE if recovery_days == 0 or window_has_passed else End.DEACTIVATE
+
+
+def window_to_begin(entry: Entry) -> int:
+    """Tell which recovery window begins, counted from 1.
+
+    An entry that is still expiring though it counts a window is one whose beginning was cut short: that one begins.
+    """
+    return max(entry.windows, 1) if entry.status is Status.EXPIRING else entry.windows + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from functions.common import environment, telemetry
 from functions.common.clients import Clients
-from functions.common.errors import EventError, MalformedEntry
+from functions.common.errors import EventError, MalformedEntry, OutOfTime
 from functions.destructor import removal
 from functions.destructor.dead_letters import park
 from functions.destructor.destroy import Destroyer
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+_RECORD_NEEDS = timedelta(minutes=2)
+"""How much time must be left for a record to be started: its calls may be sent again, and its mails take a while."""
+
 # Built at the first invocation and kept for the next ones of this process.
 _clients = cache(Clients)
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+def handler(event: Any, context: LambdaContext) -> Any:
     """Carry out a batch of the ledger's stream.
 
     Args:
@@ -38,12 +41,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         ConfigurationError, EventError: nothing has been called.
     """
     telemetry.begin(context)
-    if not isinstance(event.get("Records"), list):
+    if not isinstance(event, dict) or not isinstance(event.get("Records"), list):
         raise EventError("the event is not a batch of stream records")
     settings = environment.parse(os.environ)
     destroyer = Destroyer(environment=settings, clients=_clients(), now=lambda: datetime.now(UTC))
 
     def carry_out(record: DynamoDBRecord) -> None:
+        if context.get_remaining_time_in_millis() < _RECORD_NEEDS / timedelta(milliseconds=1):
+            raise OutOfTime("too little time is left for this record: it has to come again")
         try:
             removed = removal.read(record.raw_event, settings.table)
         except MalformedEntry as fault:

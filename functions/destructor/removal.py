@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from functions.common.entry import Entry, Status, parse
 from functions.common.errors import MalformedEntry
 
-_ENDING = frozenset({Status.EXPIRING, Status.INACTIVE})
+_ENDING = frozenset({Status.EXPIRING, Status.INACTIVE, Status.FAILED})
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
 _TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
@@ -31,16 +30,23 @@ class Removal:
 
     @property
     def is_due(self) -> bool:
-        """Whether the entry had run its time; if not, somebody has taken it out early, to keep the key."""
-        return self.by_ttl or (self.entry.delete_on is not None and self.entry.delete_on <= self.removed_at)
+        """Whether the entry had run its time; if not, somebody has taken it out early, to keep the key.
+
+        One whose deletion was given up has no time any more: whoever takes it out wants the key kept.
+        """
+        if self.entry.status is Status.FAILED or self.entry.delete_on is None:
+            return False
+        return self.by_ttl or self.entry.delete_on <= self.removed_at
 
 
-def read(record: Mapping[str, Any], table: str) -> Removal:
+def read(record: object, table: str) -> Removal:
     """Read a record of the ledger's stream.
 
     Raises:
         MalformedEntry: it is not the removal of an ending entry from this table, or cannot be read.
     """
+    if not isinstance(record, Mapping):
+        raise MalformedEntry("a stream record is no mapping")
     arn = str(record.get("eventSourceARN", ""))
     if f":table/{table}/stream/" not in arn:
         raise MalformedEntry(f"a stream record comes from {arn or 'nowhere'}, and not from the table {table}")
@@ -58,4 +64,6 @@ def read(record: Mapping[str, Any], table: str) -> Removal:
     except (KeyError, TypeError, ValueError, OverflowError) as exc:
         raise MalformedEntry(f"ledger item of user {entry.user}, key {entry.key_id}: its removal has no time") from exc
     identity = record.get("userIdentity") or {}
+    if not isinstance(identity, Mapping):
+        raise MalformedEntry(f"ledger item of user {entry.user}, key {entry.key_id}: nobody can tell who removed it")
     return Removal(entry=entry, removed_at=removed_at, by_ttl={**identity, **_TTL} == identity)

@@ -15,7 +15,7 @@ TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:iam-key-rotator-alarms"
 
 FAILURES = {
     "iam-key-rotator-rotator": ("RotationsFailed", "UsersMisconfigured", "LedgerItemsMalformed"),
-    "iam-key-rotator-destructor": ("DeletionsGivenUp", "LastKeyProtected", "RecordsParked"),
+    "iam-key-rotator-destructor": ("DeletionsGivenUp", "LastKeyProtected", "MailsFailed", "RecordsParked"),
 }
 WEEK = 7 * 24 * 60 * 60
 DAY = 24 * 60 * 60
@@ -38,6 +38,7 @@ class TestEveryFailureRings:
             "iam-key-rotator-dead-letters-not-empty",
             "iam-key-rotator-destructor-DeletionsGivenUp",
             "iam-key-rotator-destructor-LastKeyProtected",
+            "iam-key-rotator-destructor-MailsFailed",
             "iam-key-rotator-destructor-RecordsParked",
             "iam-key-rotator-destructor-errors",
             "iam-key-rotator-destructor-lag",

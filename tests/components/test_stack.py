@@ -278,7 +278,7 @@ class TestStream:
         (one_filter,) = inputs["filterCriteria"]["filters"]
         assert json.loads(one_filter["pattern"]) == {
             "eventName": ["REMOVE"],
-            "dynamodb": {"OldImage": {"status": {"S": ["expiring", "inactive"]}}},
+            "dynamodb": {"OldImage": {"status": {"S": ["expiring", "inactive", "failed"]}}},
         }
         assert inputs["startingPosition"] == "TRIM_HORIZON"
         assert inputs["functionName"] == "iam-key-rotator-destructor"

@@ -209,7 +209,7 @@ def _is_of(record: dict[str, Any], names: Sequence[str]) -> bool:
     image = record["dynamodb"].get("OldImage", {})
     return (
         record["eventName"] == "REMOVE"
-        and image["status"]["S"] in {"expiring", "inactive"}
+        and image["status"]["S"] in {"expiring", "inactive", "failed"}
         and image["user"]["S"] in names
     )
 

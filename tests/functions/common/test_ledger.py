@@ -174,6 +174,16 @@ class TestEnding:
 
         assert ledger.find("alice", OLD) == moved
 
+    def test_given_up_end_of_a_window_waits_as_inactive_once_more(self, ledger: Ledger) -> None:
+        """Else the key would get its window again, or, active once more, lose the next one."""
+        failed = replace(FAILED, windows=1)
+        ledger.put(failed)
+
+        ending = ledger.retry(failed, START)
+
+        assert ending == replace(failed, status=Status.INACTIVE, delete_on=START)
+        assert ledger.find("alice", OLD) == ending
+
     def test_given_up_deletion_expires_once_more(self, ledger: Ledger) -> None:
         ledger.put(FAILED)
 
@@ -212,6 +222,41 @@ class TestEnding:
         ledger.settle("alice", NEW, replaces=OLD)
         ledger.settle("alice", NEW, replaces=OLD)
         assert ledger.find("alice", NEW) == replace(CURRENT, key_id=NEW)
+
+    def test_entry_is_put_back_with_its_successors_word(self, ledger: Ledger) -> None:
+        later = replace(EXPIRING, new_key_id=NEW, delete_on=GRACE_ENDS + timedelta(days=1))
+        ledger.put(replace(CURRENT, key_id=NEW, replaces=OLD, replaces_until=GRACE_ENDS))
+
+        ledger.put_back(later, until=GRACE_ENDS + timedelta(days=1))
+
+        assert ledger.find("alice", OLD) == later
+        assert ledger.find("alice", NEW) == replace(CURRENT, key_id=NEW, replaces=OLD, replaces_until=later.delete_on)
+
+    @pytest.mark.parametrize("instead_of", [None, EXPIRING, replace(FAILED, delete_on=GRACE_ENDS)])
+    def test_entry_is_put_back_only_where_nobody_was_faster(self, ledger: Ledger, instead_of: Entry | None) -> None:
+        """And where somebody was, the successor waits no longer either."""
+        moved = replace(EXPIRING, delete_on=START)
+        successor = replace(CURRENT, key_id=NEW, replaces=OLD, replaces_until=START)
+        ledger.put(moved)
+        ledger.put(successor)
+
+        with pytest.raises(LedgerConflict):
+            ledger.put_back(replace(EXPIRING, new_key_id=NEW), until=GRACE_ENDS, instead_of=instead_of)
+
+        assert ledger.find("alice", OLD) == moved
+        assert ledger.find("alice", NEW) == successor
+
+    @pytest.mark.parametrize("new_key_id", [None, NEW, "AKIAFAKE00000000NEW2"])
+    def test_entry_that_no_successor_waits_for_is_put_back_alone(self, ledger: Ledger, new_key_id: str | None) -> None:
+        settled = replace(CURRENT, key_id=NEW)
+        inactive = replace(EXPIRING, status=Status.INACTIVE, new_key_id=new_key_id)
+        ledger.put(settled)
+        ledger.put(EXPIRING)
+
+        ledger.put_back(inactive, until=GRACE_ENDS, instead_of=EXPIRING)
+
+        assert ledger.find("alice", OLD) == inactive
+        assert ledger.find("alice", NEW) == settled
 
     def test_successor_that_is_gone_is_not_brought_back(self, ledger: Ledger) -> None:
         ledger.settle("alice", NEW, replaces=OLD)

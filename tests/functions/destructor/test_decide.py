@@ -4,7 +4,7 @@ import pytest
 
 from functions.common.entry import Entry, Status
 from functions.common.keys import AccessKey
-from functions.destructor.decide import MOST_WINDOWS, End, decide, may_postpone
+from functions.destructor.decide import MOST_WINDOWS, End, decide, may_postpone, window_to_begin
 from tests.simulation.world import START
 
 OLD, NEW = "AKIAFAKE00000000OLD1", "AKIAFAKE00000000NEW1"
@@ -40,7 +40,9 @@ def entry(status: Status = Status.EXPIRING, *, windows: int = 0, postponed: int 
         ([key(), key(NEW)], entry(Status.INACTIVE, windows=2), 2, False, End.DEACTIVATE),
         ([key(), key(NEW)], entry(Status.INACTIVE, windows=MOST_WINDOWS), 2, False, End.DELETE),
         ([key(), key(NEW)], entry(Status.INACTIVE, windows=1), 0, False, End.DELETE),
-        ([key(active=False), key(NEW)], entry(Status.EXPIRING, windows=1), 2, False, End.DELETE),
+        ([key(active=False), key(NEW)], entry(Status.EXPIRING, windows=1), 2, False, End.DEACTIVATE),
+        ([key(), key(NEW)], entry(Status.EXPIRING, windows=MOST_WINDOWS), 2, False, End.DEACTIVATE),
+        ([key(), key(NEW)], entry(Status.EXPIRING, windows=1), 0, False, End.DELETE),
         ([key()], entry(), 0, False, End.KEEP),
         ([key()], entry(), 2, True, End.KEEP),
         ([key(), key(NEW, active=False)], entry(), 0, False, End.KEEP),
@@ -51,6 +53,19 @@ def entry(status: Status = Status.EXPIRING, *, windows: int = 0, postponed: int 
 )
 def test_table(keys: list[AccessKey], one: Entry, recovery_days: int, postpone: bool, end: End) -> None:
     assert decide(one, keys, recovery_days=recovery_days, postpone=postpone) is end
+
+
+@pytest.mark.parametrize(
+    ("one", "window"),
+    [
+        (entry(), 1),
+        (entry(Status.INACTIVE, windows=1), 2),
+        (entry(Status.EXPIRING, windows=1), 1),
+        (entry(Status.EXPIRING, windows=2), 2),
+    ],
+)
+def test_window_whose_beginning_was_cut_short_begins_again(one: Entry, window: int) -> None:
+    assert window_to_begin(one) == window
 
 
 @pytest.mark.parametrize(

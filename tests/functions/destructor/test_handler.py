@@ -26,8 +26,10 @@ def without_time(record: dict[str, Any]) -> dict[str, Any]:
     return record | {"dynamodb": record["dynamodb"] | {"OldImage": image, "SequenceNumber": "1"}}
 
 
-@pytest.mark.parametrize("event", [{}, {"Records": None}, {"Records": "none"}, {"detail-type": "Scheduled Event"}])
-def test_event_that_is_no_batch_ends_before_any_call(world: World, event: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "event", [{}, {"Records": None}, {"Records": "none"}, {"detail-type": "Scheduled Event"}, None, "text", []]
+)
+def test_event_that_is_no_batch_ends_before_any_call(world: World, event: object) -> None:
     with pytest.raises(EventError, match="not a batch of stream records"):
         handler(event, context())
 
@@ -53,7 +55,7 @@ def test_record_that_cannot_even_be_put_back_comes_again(rotated: Rotated) -> No
     rotated.fall_due()
     records = removals(world)
     world.controller.outages["DeleteAccessKey"] = aws_error("DeleteAccessKey", "AccessDenied", 403)
-    world.controller.outages["PutItem"] = aws_error("PutItem", "AccessDeniedException", 400)
+    world.controller.outages["TransactWriteItems"] = aws_error("TransactWriteItems", "AccessDeniedException", 400)
 
     answer = handler({"Records": records}, context())
 
@@ -64,7 +66,15 @@ def test_record_that_cannot_even_be_put_back_comes_again(rotated: Rotated) -> No
     assert world.keys("alice") == {rotated.new: "Active"}
 
 
-@pytest.mark.parametrize("spoil", [from_another_table, without_time])
+def by_nobody(record: dict[str, Any]) -> dict[str, Any]:
+    return record | {"userIdentity": "text"}
+
+
+def of_another_shape(record: dict[str, Any]) -> object:
+    return "text"
+
+
+@pytest.mark.parametrize("spoil", [from_another_table, without_time, by_nobody, of_another_shape])
 def test_unreadable_record_is_parked_and_the_rest_is_done(rotated: Rotated, spoil: Any) -> None:
     world = rotated.world
     rotated.fall_due()
@@ -113,3 +123,16 @@ def test_without_a_queue_an_unreadable_record_is_left_to_the_streams_own(rotated
         answer = handler({"Records": [without_time(good)]}, context())
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+
+
+def test_record_that_there_is_no_time_for_comes_again_untouched(rotated: Rotated) -> None:
+    world = rotated.world
+    rotated.fall_due()
+    records = removals(world)
+
+    answer = handler({"Records": records}, context(minutes=1.9))
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]}
+    assert world.controller.calls == []
+    assert handler({"Records": records}, context(minutes=2)) == {"batchItemFailures": []}
+    assert world.keys("alice") == {rotated.new: "Active"}

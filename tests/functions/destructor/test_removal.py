@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.common.entry import Entry, Status, to_item
+from functions.common.entry import Entry, Status, to_attribute, to_item
 from functions.common.errors import MalformedEntry
 from functions.destructor.removal import Removal, read
 
@@ -59,8 +59,26 @@ class TestDue:
     def test_is_not_what_anybody_else_removed_early(self, identity: dict[str, str] | None) -> None:
         assert not read(record(removed_at=NOW - SECOND, userIdentity=identity), TABLE).is_due
 
+    @pytest.mark.parametrize("identity", [None, TTL])
+    def test_is_never_what_was_given_up(self, identity: dict[str, str] | None) -> None:
+        """The operator who removes such an entry wants the key kept."""
+        image = to_item(ENTRY) | {"status": {"S": "failed"}}
+        change = record()["dynamodb"] | {"OldImage": image}
+
+        assert not read(record(removed_at=NOW + SECOND, dynamodb=change, userIdentity=identity), TABLE).is_due
+
 
 class TestUnreadable:
+    @pytest.mark.parametrize("shape", [None, "text", 1, []])
+    def test_is_what_is_no_mapping(self, shape: object) -> None:
+        with pytest.raises(MalformedEntry, match="no mapping"):
+            read(shape, TABLE)
+
+    @pytest.mark.parametrize("identity", ["dynamodb.amazonaws.com", ["Service"], 1])
+    def test_is_what_was_removed_by_nobody_knows_whom(self, identity: object) -> None:
+        with pytest.raises(MalformedEntry, match=f"user alice, key {KEY}: nobody can tell who removed it"):
+            read(record(userIdentity=identity), TABLE)
+
     @pytest.mark.parametrize(
         "arn",
         [
@@ -83,14 +101,14 @@ class TestUnreadable:
         with pytest.raises(MalformedEntry, match=r"not a removal|no old image"):
             read(record(dynamodb=change), TABLE)
 
-    @pytest.mark.parametrize("status", [Status.CURRENT, Status.ROTATING, Status.DELIVERING, Status.FAILED])
+    @pytest.mark.parametrize("status", [Status.CURRENT, Status.ROTATING, Status.DELIVERING])
     def test_is_what_was_not_about_to_end(self, status: Status) -> None:
         """An entry that an operator removes in the middle of a rotation must not end that key."""
         image = to_item(ENTRY) | {
             "status": {"S": status},
             "attempt": {"S": "1"},
-            "started_at": {"N": "1"},
-            "claimed_at": {"N": "1"},
+            "started_at": to_attribute(NOW),
+            "claimed_at": to_attribute(NOW),
             "new_ak": {"S": "AKIAFAKE00000000NEW1"},
         }
 
