@@ -150,17 +150,14 @@ def test_smtp_can_be_told_everything() -> None:
 
 
 def test_absent_smtp_username_is_the_senders_bare_address() -> None:
-    read = parse(
-        {
-            "IAM_KEY_ROTATOR_TABLE": "ledger",
-            "MAIL_FROM": "Key Rotation <keys@example.com>",
-            "MAIL_CLIENT": "smtp",
-            "SMTP_SERVER": "smtp.example.com",
-            "SMTP_PASSWORD_PARAMETER": "/mailer/secret",
-        }
+    read = environment(
+        MAIL_FROM="Key Rotation <keys@example.com>",
+        MAIL_CLIENT="smtp",
+        SMTP_SERVER="mail.example.com",
+        SMTP_PASSWORD_PARAMETER="/mailer/password",
     )
 
-    assert read.smtp
+    assert read.smtp is not None
     assert read.smtp.username == "keys@example.com"
 
 
