@@ -7,19 +7,25 @@ was not kept.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from botocore.exceptions import ClientError
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
+
+# `python3 scripts/demo.py` puts the folder of this file on the path, not the root of the repository.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.local_cloud import cloud, reader
 from scripts.local_cloud.clients import Credentials
@@ -33,6 +39,15 @@ CONFIG = {
     "rotateAfterDays": "0",  # keys made here are seconds old: with 0 each of them is due
     "deleteAfterDays": str(GRACE_DAYS),
 }
+DESCRIPTION = """\
+Play the whole life of an access key on an embedded cloud, and prove on the way
+what the service promises. No AWS account is needed. The mails that are sent are
+kept in build/demo/."""
+
+EPILOG = """\
+exit codes: 0 every proof holds; 1 one does not, or the demo could not go on;
+2 the command was not understood; 130 interrupted"""
+
 MAIL_FOLDER = Path(__file__).parents[1] / "build" / "demo"
 
 
@@ -244,8 +259,14 @@ def _shortened(command: str) -> str:
     return f"{head} {block[:24]}…"
 
 
-def main() -> int:
-    """Play the demo. Returns the exit code: 1 if a promise was not kept, or the play could not go on."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Play the demo and return its exit code; argparse itself exits with 2 when it does not understand."""
+    argparse.ArgumentParser(
+        prog="demo.py",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(arguments)
     console = Console()
     started = time.monotonic()
     MAIL_FOLDER.mkdir(parents=True, exist_ok=True)
@@ -256,6 +277,9 @@ def main() -> int:
     except LocalCloudError as error:
         console.print(f"[bold red]The demo could not go on:[/] {escape(str(error))}")
         return 1
+    except KeyboardInterrupt:
+        console.print("Interrupted.")
+        return 130
     console.print()
     if failed:
         console.print(f"[bold red]Not proved:[/] {escape('; '.join(failed))}")
@@ -273,5 +297,11 @@ def _play(console: Console) -> list[str]:
         return demo.failed
 
 
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """End as after an error, so that the embedded cloud ends as well."""
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, _end)
+    sys.exit(main(sys.argv[1:]))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +63,23 @@ def test_a_broken_promise_is_an_exit_code(
     assert "FAILED 2  ana: now the old key is refused" in shown
     assert "FAILED 3  The ledger holds no pending item" in shown
     assert len(list(folder.iterdir())) == 2 * len(demo.DUE)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_demo_leaves_nothing_behind(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    """Neither a trace on the screen, nor the emulator and its state."""
+    with subprocess.Popen(
+        [sys.executable, demo.__file__],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        begun = any("Day 0" in line for line in process.stdout)
+        process.send_signal(number)
+        rest = process.stdout.read()
+
+    assert begun
+    assert (process.returncode, "Traceback" in rest) == (code, False)
+    assert list(tmp_path.glob("local-cloud-*")) == []
