@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from functions.destructor import announce
 from tests.functions.destructor.conftest import Rotated
 from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import new_world
 
 DELETED = "Old AWS access key of alice in 123456789012 deleted"
+
+
+def fail_to_write(*_: object) -> None:
+    raise ZeroDivisionError
 
 
 class TestDue:
@@ -77,6 +82,20 @@ class TestDue:
         assert rotated.notices == []
         assert rotated.old not in world.ledger()
 
+    def test_user_who_was_renamed_is_not_gone(self, rotated: Rotated, capsys: pytest.CaptureFixture[str]) -> None:
+        """Their old key works on under the new name: that must not look like a key that went with its user."""
+        world = rotated.world
+        rotated.fall_due()
+        world.rename("alice", "alice-smith")
+
+        world.deliver_stream()
+
+        put_back = world.ledger("alice")[rotated.old]
+        assert (put_back["status"], put_back["attempts"]) == ("expiring", "1")
+        assert "renamed to alice-smith" in put_back["last_error"]
+        assert rotated.parameter
+        assert "DeletionsFailed" in capsys.readouterr().out
+
     def test_late_record_spares_the_encryption_key_of_a_newer_rotation(self, rotated: Rotated) -> None:
         world = rotated.world
         rotated.fall_due()
@@ -137,6 +156,22 @@ class TestKept:
         rotated.fall_due()
 
         rotated.world.deliver_stream()
+
+        self.assert_kept(rotated)
+
+    def test_key_whose_given_up_deletion_was_taken_out(self, rotated: Rotated) -> None:
+        world = rotated.world
+        rotated.fall_due()
+        world.controller.outages["DeleteAccessKey"] = aws_error("DeleteAccessKey", "AccessDenied", 403)
+        for _ in range(12):
+            world.deliver_stream()
+            world.wait(minutes=5)
+            world.collect_by_ttl()
+        world.controller.outages.clear()
+        assert world.ledger()[rotated.old]["status"] == "failed"
+
+        world.remove_item("alice", rotated.old)
+        world.deliver_stream()
 
         self.assert_kept(rotated)
 
@@ -247,6 +282,29 @@ class TestFailing:
         assert world.keys("alice") == {rotated.new: "Active"}
         assert list(world.ledger()) == [rotated.new]
         assert "MailsFailed" in capsys.readouterr().out
+
+    def test_mail_that_cannot_even_be_written_undoes_nothing(
+        self, rotated: Rotated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """An operator's own template can fail in ways of its own."""
+        rotated.fall_due()
+        monkeypatch.setattr(announce, "compose", fail_to_write)
+
+        rotated.world.deliver_stream()
+
+        assert rotated.world.keys("alice") == {rotated.new: "Active"}
+        assert list(rotated.world.ledger()) == [rotated.new]
+        assert "MailsFailed" in capsys.readouterr().out
+
+    def test_address_that_was_left_is_told_before_the_one_of_now(self, rotated: Rotated) -> None:
+        rotated.retag("IKR:EMAIL", "alice@elsewhere.example")
+        rotated.fall_due()
+
+        rotated.world.deliver_stream()
+
+        (told,) = rotated.world.misaddressed
+        assert told.to == "alice@example.com"
+        assert "alice@elsewhere.example" in told.text
 
     def test_mail_that_fails_for_a_moment_is_sent_again(self, rotated: Rotated) -> None:
         rotated.fall_due()

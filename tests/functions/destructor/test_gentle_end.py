@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.faults import aws_error
+from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import World, new_world
 
 
@@ -143,6 +143,70 @@ class TestRecovery:
         assert world.keys("alice")[old] == "Inactive"
         assert subjects(world) == ["deactivated"]
 
+    @pytest.mark.parametrize("call", ["UpdateAccessKey", "Publish", "SendEmail"])
+    def test_window_whose_beginning_was_cut_short_is_not_taken_for_one_that_has_passed(
+        self, world: World, old: str, new: str, call: str
+    ) -> None:
+        pass_days(world, 5)
+        world.iam.update_access_key(UserName="alice", AccessKeyId=old, Status="Active")
+        world.controller.fault = Fault(call, Kind.DIES_AFTER)
+        pass_days(world, 2)
+        assert world.controller.struck == call
+        assert world.ledger()[old]["status"] == "expiring"
+
+        world.wait(minutes=5)
+        world.collect_by_ttl()
+        world.deliver_stream()
+
+        assert world.keys("alice") == {old: "Inactive", new: "Active"}
+        assert (world.ledger()[old]["status"], world.ledger()[old]["windows"]) == ("inactive", "2")
+        assert world.ledger()[new]["replaces_until"] == world.ledger()[old]["delete_on"]
+        assert subjects(world)[-1] == "again"
+
+    def test_window_that_never_begins_is_given_up_and_begun_by_a_later_run(self) -> None:
+        with new_world(RECOVERY_DAYS="2", REMINDER_DAYS="0", MAX_DELETION_ATTEMPTS="2") as world:
+            world.add_user("alice")
+            (old,) = world.keys("alice")
+            world.wait(days=81)
+            world.rotate()
+            world.read_mail()
+            world.controller.outages["UpdateAccessKey"] = aws_error("UpdateAccessKey", "AccessDenied", 403)
+            pass_days(world, 5)
+            assert world.ledger()[old]["attempts"] == "1"
+            pass_days(world, 1)
+            assert (world.ledger()[old]["status"], world.ledger()[old]["attempts"]) == ("failed", "2")
+
+            world.controller.outages.clear()
+            world.rotate()
+            world.deliver_stream()
+
+            assert world.keys("alice")[old] == "Inactive"
+            assert (world.ledger()[old]["status"], world.ledger()[old]["windows"]) == ("inactive", "1")
+
+    def test_address_that_was_left_is_told_once(self, world: World) -> None:
+        """Whoever redirects the mail of a key's last days is seen by the one whose key it is."""
+        former = world.people["alice"].mails[0].to
+        world.iam.tag_user(UserName="alice", Tags=[{"Key": "IKR:EMAIL", "Value": "new@example.com"}])
+
+        pass_days(world, 5)
+        pass_days(world, 2)
+
+        assert [mail.to for mail in world.misaddressed] == [former]
+        assert "new@example.com" in world.misaddressed[0].text
+        assert [mail.to for mail in world.people["alice"].mails[1:]] == ["new@example.com"] * 2
+
+    def test_record_that_comes_again_does_not_undo_a_cancellation(self, world: World, old: str) -> None:
+        """The operator has taken out what was put back; the record from before it must not put it back once more."""
+        pass_days(world, 5)
+        (record,) = [one for one in world.stream() if one["eventName"] == "REMOVE"]
+        world.remove_item("alice", old)
+
+        assert world.destroy([record])
+
+        assert old not in world.ledger()
+        world.deliver_stream()
+        assert world.ledger()[old]["status"] == "current"
+
 
 class TestExtension:
     def test_end_is_put_off_day_by_day_while_only_the_old_key_is_used(self, world: World, old: str) -> None:
@@ -154,6 +218,16 @@ class TestExtension:
             assert world.keys("alice")[old] == "Active"
             assert world.ledger()[old]["postponed"] == str(day)
         assert subjects(world) == []
+
+    def test_reading_parameters_is_use_as_well(self, world: World, old: str) -> None:
+        """What reads them may be an application; to put its key's end off in vain costs a day."""
+        world.wait(days=1)
+        world.use_key("alice", old, service="ssm")
+
+        pass_days(world, 5)
+
+        assert world.keys("alice")[old] == "Active"
+        assert world.ledger()[old]["postponed"] == "1"
 
     def test_end_is_not_put_off_for_ever(self, world: World, old: str) -> None:
         world.wait(days=1)
