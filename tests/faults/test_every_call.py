@@ -22,6 +22,14 @@ GENTLE = {"RECOVERY_DAYS": "2", "REMINDER_DAYS": "1", "GRACE_EXTENSION_DAYS": "1
 GENTLE_RUNS = (0, 1, 4 * 24, 24 + 1, 24 + 1, 1, 2 * 24 + 1, 1, 2 * 24 + 1)
 
 
+# A stack with a recovery window, and somebody who brings the old key back once. From the end of the grace on, in hours:
+# an hour after each step, whatever was cut short is begun again.
+RECOVERY = {"RECOVERY_DAYS": "1", "REMINDER_DAYS": "0"}
+RECOVERY_RUNS = (1, 1, 24 + 1, 1, 24 + 1, 1)
+# To die before a call is to die after the one before it.
+RECOVERY_KINDS = (Kind.DIES_AFTER, Kind.REFUSED, Kind.ANSWER_LOST)
+
+
 def live_a_life(world: World, runs: tuple[int, ...] = RUNS) -> None:
     world.wait(days=81)
     for hours in runs:
@@ -44,6 +52,34 @@ def live_on_with_the_old_key(world: World) -> None:
         world.deliver_stream()
 
 
+def live_through_the_grace(world: World) -> None:
+    live_a_life(world, runs=(0,))
+    world.wait(days=5)
+
+
+def bring_the_old_key_back(world: World) -> None:
+    """Whenever the first window has begun, somebody activates the key again."""
+    for hours in RECOVERY_RUNS:
+        world.read_mail()
+        world.wait(hours=hours)
+        world.rotate()
+        world.deliver_stream()
+        for key, item in world.ledger().items():
+            if item["status"] == "inactive" and item["windows"] == "1":
+                world.iam.update_access_key(UserName=item["user"], AccessKeyId=key, Status="Active")
+
+
+def windows_waited_out(world: World) -> list[str]:
+    """List the recovery windows that have passed, by the entries that have left the ledger at their ends, each once."""
+    images = [record["dynamodb"]["OldImage"] for record in world.stream() if record["eventName"] == "REMOVE"]
+    return list(dict.fromkeys(image["windows"]["N"] for image in images if image["status"]["S"] == "inactive"))
+
+
+def kinds_of_mails(world: World) -> list[str]:
+    """List the mails after the new key's by the last words of their subjects, each kind once."""
+    return list(dict.fromkeys(mail.subject.rpartition(" ")[2] for mail in world.people["alice"].mails[1:]))
+
+
 def assert_all_is_well(world: World, old_keys: dict[str, str]) -> None:
     """One key, active, held by its user; the old one gone; nothing left behind; nobody locked out on the way."""
     assert world.broken_promises == []
@@ -57,30 +93,48 @@ def assert_all_is_well(world: World, old_keys: dict[str, str]) -> None:
         assert ledger == dict.fromkeys(keys, ("current", None))
 
 
-def count_calls(names: tuple[str, ...], environment: dict[str, str], live: Life = live_a_life) -> int:
-    """Live a life in which nothing goes wrong, and count the calls it takes."""
+def nothing(_: World) -> None:
+    """Do nothing before a life begins."""
+
+
+def count_calls(
+    names: tuple[str, ...], environment: dict[str, str], live: Life = live_a_life, before: Life = nothing
+) -> int:
+    """Live a life in which nothing goes wrong, and count the calls it takes, without those before it."""
     with new_world(**environment) as world:
         old_keys = {name: next(iter(world.keys(world.add_user(name).name))) for name in names}
+
+        before(world)
+        earlier = len(world.controller.calls)
 
         live(world)
 
         assert_all_is_well(world, old_keys)
-        return len(world.controller.calls)
+        return len(world.controller.calls) - earlier
 
 
-def strike_every_call(names: tuple[str, ...], kind: Kind, environment: dict[str, str], live: Life = live_a_life) -> int:
+def strike_every_call(
+    names: tuple[str, ...],
+    kind: Kind,
+    environment: dict[str, str],
+    live: Life = live_a_life,
+    before: Life = nothing,
+    check: Life = nothing,
+) -> int:
     """Live one life for each call, with the fault at that call; tell how many there were."""
-    calls = count_calls(names, environment, live)
+    calls = count_calls(names, environment, live, before)
     for call in range(1, calls + 1):
         with new_world(**environment) as world:
             old_keys = {name: next(iter(world.keys(world.add_user(name).name))) for name in names}
-            world.controller.fault = Fault(call, kind)
+            before(world)
+            world.controller.fault = Fault(len(world.controller.calls) + call, kind)
 
             live(world)
 
             assert world.controller.struck, f"call {call} was never made"
             try:
                 assert_all_is_well(world, old_keys)
+                check(world)
             except AssertionError as failure:
                 failure.add_note(f"where {kind}, at call {call}: {world.controller.struck}; {world.ledger()}")
                 raise
@@ -110,6 +164,22 @@ def test_several_users_at_once(kind: Kind, record_property: RecordProperty) -> N
 def test_gentle_end(kind: Kind, record_property: RecordProperty) -> None:
     """The steps between a rotation and a deletion, too, can each fail or be cut short, and nothing is lost."""
     points = strike_every_call(("alice",), kind, GENTLE, live_on_with_the_old_key)
+
+    record_property("fault points", points)
+
+
+@pytest.mark.parametrize("kind", RECOVERY_KINDS)
+def test_key_that_is_brought_back(kind: Kind, record_property: RecordProperty) -> None:
+    """Wherever a fault strikes, each recovery window is waited out, and the user is told of both and of the end."""
+
+    def check(world: World) -> None:
+        assert windows_waited_out(world) == ["1", "2"]
+        if (kind, world.controller.struck) != (Kind.REFUSED, "SendEmail"):  # nobody sends again what was refused
+            assert kinds_of_mails(world) == ["deactivated", "again", "deleted"]
+
+    points = strike_every_call(
+        ("alice",), kind, RECOVERY, bring_the_old_key_back, before=live_through_the_grace, check=check
+    )
 
     record_property("fault points", points)
 

@@ -193,7 +193,7 @@ class KeysAndTheirPeople(RuleBasedStateMachine):
 
 
 def _is_ending(record: dict[str, dict[str, dict[str, dict[str, str]]]]) -> bool:
-    return record["dynamodb"]["OldImage"]["status"]["S"] in {"expiring", "inactive"}
+    return record["dynamodb"]["OldImage"]["status"]["S"] in {"expiring", "inactive", "failed"}
 
 
 KeysAndTheirPeople.TestCase.settings = settings(
