@@ -81,6 +81,8 @@ class MailgunMailer:
                     "subject": message.subject,
                     "text": message.text,
                     "html": message.html,
+                    # Whatever the domain's setting is: no link is led past a third party, no reading is reported.
+                    "o:tracking": "no",
                 },
                 timeout=self._timeout,
                 # Nobody but the configured host is told the key, or the mail.
@@ -98,22 +100,32 @@ class _Line(HTTPAdapter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._connection: Any = None
+        self._socket: socket.socket | None = None
 
     def socket(self) -> socket.socket | None:
         """Find the socket, None before there is one."""
-        return getattr(self._connection, "sock", None)
+        return self._socket
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
-        """Find a pool of connections, and look over its shoulder when it makes one."""
+        """Find a pool of connections, and look over its shoulder when it makes one.
+
+        A connection may forget its socket while the answer is still being read: it has to be kept when it is made.
+        """
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         make = pool.ConnectionCls
 
-        def make_and_remember(*args: Any, **options: Any) -> Any:
-            self._connection = make(*args, **options)
-            return self._connection
+        def make_and_watch(*args: Any, **options: Any) -> Any:
+            connection = make(*args, **options)
+            connect = connection.connect
 
-        pool.ConnectionCls = make_and_remember
+            def connect_and_keep() -> None:
+                connect()
+                self._socket = connection.sock
+
+            connection.connect = connect_and_keep
+            return connection
+
+        pool.ConnectionCls = make_and_watch
         return pool
 
 

@@ -64,7 +64,16 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-StartDripping = Callable[..., int]
+@dataclass(frozen=True)
+class Dripping:
+    """A server that drips. ``tired`` says that nobody hung up on it before it gave in, after long."""
+
+    port: int
+    tired: threading.Event
+    patience: float = 5.0
+
+
+StartDripping = Callable[..., Dripping]
 
 
 @pytest.fixture
@@ -75,7 +84,7 @@ def start_dripping(authority: trustme.CA) -> Iterator[StartDripping]:
     """
     with ExitStack() as running:
 
-        def start(says: bytes = b"", byte: bytes = b"2", *, tls: bool = False) -> int:
+        def start(says: bytes = b"", byte: bytes = b"2", *, tls: bool = False) -> Dripping:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             authority.issue_cert(LOOPBACK).configure_cert(context)
             listener = running.enter_context(closing(socket.create_server((LOOPBACK, 0))))
@@ -86,19 +95,19 @@ def start_dripping(authority: trustme.CA) -> Iterator[StartDripping]:
                     connection = context.wrap_socket(accepted, server_side=True) if tls else accepted
                     with closing(connection):
                         connection.sendall(says)
-                        while not stopped.wait(0.02):
+                        while not (ended.is_set() or server.tired.wait(0.02)):
                             connection.sendall(byte)
 
-            stopped = threading.Event()
+            server = Dripping(port=listener.getsockname()[1], tired=threading.Event())
+            ended = threading.Event()
             thread = threading.Thread(target=drip)
             thread.start()
             running.callback(thread.join)
-            running.callback(stopped.set)
-            # A test that hangs must not hang for ever.
-            limit = threading.Timer(10, stopped.set)
+            running.callback(ended.set)
+            limit = threading.Timer(server.patience, server.tired.set)
             limit.start()
             running.callback(limit.cancel)
-            return int(listener.getsockname()[1])
+            return server
 
         yield start
 

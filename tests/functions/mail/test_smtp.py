@@ -242,12 +242,13 @@ def test_server_that_drips_its_answer_is_cut_off_and_may_be_tried_again(
     protocol: SmtpProtocol, says: bytes, start_dripping: StartDripping, trusting: ssl.SSLContext, message: Message
 ) -> None:
     """No time-out of a socket ends this: each byte begins it anew, and the run would be killed halfway."""
-    port = start_dripping(says, tls=protocol == "ssl")
+    server = start_dripping(says, tls=protocol == "ssl")
 
     with pytest.raises(MailServiceError, match=r"not done after 0\.2 s") as failure:
-        mailer_for(port, trusting, protocol=protocol, deadline=0.2).send(message)
+        mailer_for(server.port, trusting, protocol=protocol, deadline=0.2).send(message)
 
     assert failure.value.transient
+    assert not server.tired.is_set()
 
 
 def test_absent_server_may_be_tried_again(closed_port: int, message: Message) -> None:
