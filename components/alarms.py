@@ -58,7 +58,8 @@ class AlarmTopic(pulumi.ComponentResource):
 class AlarmArgs:
     """One metric, and when it is trouble: ``statistic`` over ``period_seconds`` compared with ``threshold``.
 
-    A metric without data is quiet, unless ``silence_is_trouble``.
+    A metric without data is quiet, unless ``silence_is_trouble``. ``tells_of_the_end`` is not for counts of what
+    happened: those are over at once, whether or not the cause is mended.
     """
 
     alarm_name: str
@@ -74,10 +75,11 @@ class AlarmArgs:
     period_seconds: int = 300
     periods: int = 1
     silence_is_trouble: bool = False
+    tells_of_the_end: bool = True
 
 
 def alarm(name: str, args: AlarmArgs, opts: pulumi.ResourceOptions) -> aws.cloudwatch.MetricAlarm:
-    """Make an alarm that rings the topic when its metric is trouble, and once more when all is well again."""
+    """Make an alarm that rings the topic when its metric is trouble, and mostly once more when all is well again."""
     return aws.cloudwatch.MetricAlarm(
         name,
         name=args.alarm_name,
@@ -92,7 +94,7 @@ def alarm(name: str, args: AlarmArgs, opts: pulumi.ResourceOptions) -> aws.cloud
         evaluation_periods=args.periods,
         treat_missing_data="breaching" if args.silence_is_trouble else "notBreaching",
         alarm_actions=[args.topic_arn],
-        ok_actions=[args.topic_arn],
+        ok_actions=[args.topic_arn] if args.tells_of_the_end else [],
         tags=args.tags,
         opts=opts,
     )

@@ -140,6 +140,7 @@ class KeyFunction(pulumi.ComponentResource):
                     namespace=METRICS_NAMESPACE,
                     metric=metric,
                     dimensions={"service": full_name},
+                    tells_of_the_end=False,
                     topic_arn=args.service.alarm_topic_arn,
                     tags=settings.tags,
                 ),
