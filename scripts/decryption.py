@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from mypy_boto3_sts import STSClient
 
+if sys.version_info < (3, 9):  # noqa: UP036 - readers of mails run it on whatever Python they have
+    sys.exit("decryption.py needs Python 3.9 or newer: run it with another python3.")
+
 try:
     from cryptography.fernet import Fernet, InvalidToken
 except ImportError:

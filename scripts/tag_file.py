@@ -74,7 +74,9 @@ def load(path: Path) -> TagsByUser:
 
 def _name_faults(users: _Object) -> Iterable[str]:
     for user, other in _repeated(name for name, _ in users):
-        yield f"{user}: stands twice in the file" + (f", the second time as {other}" if user != other else "")
+        yield f"{_label(user)}: stands twice in the file" + (
+            f", the second time as {_label(other)}" if user != other else ""
+        )
 
 
 def _user_faults(user: str, pairs: object) -> Iterable[str]:
@@ -82,28 +84,30 @@ def _user_faults(user: str, pairs: object) -> Iterable[str]:
     if not USER_NAME.fullmatch(user):
         yield f"{user!r}: is no IAM user name (1 to 64 letters, digits and + = , . @ _ -)"
     if not isinstance(pairs, _Object):
-        yield f"{user}: must be an object of tags, each with a text as its value"
+        yield f"{_label(user)}: must be an object of tags, each with a text as its value"
         return
     if not pairs:
-        yield f"{user}: has no tags"
+        yield f"{_label(user)}: has no tags"
     if len(pairs) > TAGS_PER_USER:
-        yield f"{user}: has {len(pairs)} tags, and IAM takes at most {TAGS_PER_USER}"
+        yield f"{_label(user)}: has {len(pairs)} tags, and IAM takes at most {TAGS_PER_USER}"
     for tag, other in _repeated(tag for tag, _ in pairs):
-        yield f"{user}: {tag} stands twice" + (f", the second time as {other}" if tag != other else "")
+        yield f"{_label(user)}: {_label(tag)} stands twice" + (
+            f", the second time as {_label(other)}" if tag != other else ""
+        )
 
     known: dict[str, str] = {}
     for tag, value in pairs:
         if not _is_policy_tag(tag):
             yield (
-                f"{user}: {tag!r} is no policy tag; these are {tags.EMAIL}, {tags.ROTATE_AFTER_DAYS}, "
+                f"{_label(user)}: {tag!r} is no policy tag; these are {tags.EMAIL}, {tags.ROTATE_AFTER_DAYS}, "
                 f"{tags.DELETE_AFTER_DAYS} and {tags.INSTRUCTION_PREFIX}0, {tags.INSTRUCTION_PREFIX}1, …"
             )
         elif not isinstance(value, str):
-            yield f"{user}: {tag} must have a text as its value, in double quotes"
+            yield f"{_label(user)}: {tag} must have a text as its value, in double quotes"
         else:
             known[tag] = value
-            yield from (f"{user}: {tag} {fault}" for fault in _value_faults(value))
-    yield from (f"{user}: {fault}" for fault in _policy_faults(known))
+            yield from (f"{_label(user)}: {tag} {fault}" for fault in _value_faults(value))
+    yield from (f"{_label(user)}: {fault}" for fault in _policy_faults(known))
 
 
 def _repeated(names: Iterable[str]) -> Iterable[tuple[str, str]]:
@@ -113,6 +117,11 @@ def _repeated(names: Iterable[str]) -> Iterable[tuple[str, str]]:
         if name.lower() in seen:
             yield seen[name.lower()], name
         seen.setdefault(name.lower(), name)
+
+
+def _label(name: str) -> str:
+    """Write a name for the screen, on which what cannot be printed could do mischief."""
+    return name if name.isprintable() else repr(name)
 
 
 def _is_policy_tag(tag: str) -> bool:

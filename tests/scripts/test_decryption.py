@@ -383,6 +383,14 @@ class TestStandsAlone:
         assert f"pip install {library}" in done.stderr
         assert done.stderr.count("\n") == 1
 
+    def test_a_python_that_is_too_old_is_told_in_one_line(self) -> None:
+        program = "import runpy, sys; sys.version_info = (3, 8); runpy.run_path(sys.argv[1], run_name='__main__')"
+
+        done = subprocess.run([sys.executable, "-c", program, str(SCRIPT)], capture_output=True, text=True, check=False)
+
+        assert done.returncode == 1
+        assert done.stderr == "decryption.py needs Python 3.9 or newer: run it with another python3.\n"
+
     def test_help(self, alone: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = alone("--help", COLUMNS="80")
 

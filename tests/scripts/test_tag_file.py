@@ -237,3 +237,13 @@ def test_any_json_is_either_taken_or_faulted(tmp_path_factory: pytest.TempPathFa
         assert refused.faults  # noqa: PT017 - either outcome is right
     else:
         assert taken == document
+
+
+def test_names_reach_the_screen_without_their_control_characters(file: Path) -> None:
+    """A file from elsewhere must not move the cursor, or hide what it says."""
+    file.write_text('{"a\\u001b[2J": 1, "A\\u001b[2J": {}, "alice": {"IKR:\\u001b[2J": "", "ikr:\\u001b[2J": ""}}')
+
+    faults = faults_of(file)
+
+    assert len(faults) == 8
+    assert "".join(faults).isprintable()
