@@ -28,7 +28,7 @@ check: setup ## Lint, type-check, and hold the walls between the folders
 	$(BIN)/lint-imports
 
 test: check ## Run all checks and tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 bench: setup ## Count the calls and take the time of a run
 	$(BIN)/python -m scripts.bench
