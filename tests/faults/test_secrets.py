@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from unittest import mock
 
 import pytest
 from moto.iam.models import iam_backends
@@ -13,7 +13,6 @@ from tests.simulation.faults import Fault, Kind
 from tests.simulation.world import ACCOUNT, World, new_world
 
 USERS = ("bob+test@example.com",)
-Spy = Callable[[], set[str]]
 
 
 @pytest.fixture
@@ -67,10 +66,14 @@ def _chain(fault: BaseException | None) -> list[BaseException]:
 
 def live(world: World, answers: list[object]) -> None:
     rotate = world.rotate
-    world.rotate = lambda *args, **kwargs: answers.append(rotate(*args, **kwargs)) or {}  # type: ignore[method-assign, func-returns-value] # listens in
+
+    def listen() -> None:
+        answers.append(rotate())
+
     for name in USERS:
         world.add_user(name)
-    live_a_life(world)
+    with mock.patch.object(world, "rotate", listen):
+        live_a_life(world)
 
 
 @pytest.mark.parametrize("encrypt", ["true", "false"])
