@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from functions.common.account import Account
+from functions.common.keys import LastUse
+from functions.common.terms import Terms
 from functions.mail.message import (
     AddressChanged,
     KeyDeactivated,
@@ -24,6 +26,15 @@ _ACCOUNT = Account(id="111122223333", alias="acme-prod")
 _OLD, _NEW = "AKIAFAKE00000000OLD1", "AKIAFAKE00000000NEW1"
 _END = datetime(2030, 3, 8, 12, 0, tzinfo=UTC)
 _GONE = _END + timedelta(days=7)
+_DEFAULT = Terms(
+    recovery=timedelta(),
+    extension=timedelta(days=14),
+    delete_unconfirmed=False,
+    address_hold=timedelta(days=2),
+)
+_GENTLE = replace(_DEFAULT, recovery=timedelta(days=7))
+_STRICT = replace(_DEFAULT, delete_unconfirmed=True)
+_CUT_SHORT = replace(_DEFAULT, extension=timedelta())
 _INSTRUCTION = "The deploy pipeline takes its key from https://vault.example.com/deploy: change it there, too."
 
 _new_key = NewKey(
@@ -31,7 +42,7 @@ _new_key = NewKey(
     account=_ACCOUNT,
     new_key_id=_NEW,
     old_key_id=_OLD,
-    delete_on=_END,
+    outlook=_DEFAULT.outlook(_END),
     instruction=_INSTRUCTION,
     content=SealedKey(
         block=f"gAAAAAB{'NotARealBlock-' * 12}0==",
@@ -45,14 +56,20 @@ _reminder = KeyReminder(
     account=_ACCOUNT,
     old_key_id=_OLD,
     new_key_id=_NEW,
-    delete_on=_END,
-    recovery_days=0,
+    outlook=_DEFAULT.outlook(_END),
+    extended=False,
     new_key_used=False,
-    old_key_last_used=_END - timedelta(days=2, hours=3),
+    old_key_last_use=LastUse(at=_END - timedelta(days=2, hours=3), service="s3", region="eu-central-1"),
     instruction=_INSTRUCTION,
 )
 _deactivated = KeyDeactivated(
-    user="alice", account=_ACCOUNT, old_key_id=_OLD, new_key_id=_NEW, delete_on=_GONE, instruction=_INSTRUCTION
+    user="alice",
+    account=_ACCOUNT,
+    old_key_id=_OLD,
+    new_key_id=_NEW,
+    new_key_used=True,
+    delete_on=_GONE,
+    instruction=_INSTRUCTION,
 )
 _reactivated = KeyReactivated(
     user="alice",
@@ -67,25 +84,31 @@ _deleted = OldKeyDeleted(
     user="alice", account=_ACCOUNT, old_key_id=_OLD, new_key_id=_NEW, deleted_on=_GONE, instruction=_INSTRUCTION
 )
 _address_changed = AddressChanged(
-    user="alice", account=_ACCOUNT, new_address="alice@example.org", old_key_id=_OLD, delete_on=_END
+    user="alice", account=_ACCOUNT, new_address="alice@example.org", key_id=_NEW, used_from=_END
 )
 
 NOTICES: dict[str, Notice] = {
     "new-key": _new_key,
-    "new-key-recoverable": replace(_new_key, recovery_days=7),
+    "new-key-recoverable": replace(_new_key, outlook=_GENTLE.outlook(_END)),
+    "new-key-whatever-happens": replace(_new_key, outlook=_STRICT.outlook(_END)),
+    "new-key-without-extension": replace(_new_key, outlook=_CUT_SHORT.outlook(_END)),
     "new-key-plain": _new_plain_key,
-    "new-key-plain-recoverable": replace(_new_plain_key, recovery_days=7, instruction=""),
+    "new-key-plain-recoverable": replace(_new_plain_key, outlook=_GENTLE.outlook(_END), instruction=""),
     "reminder-new-key-unused": _reminder,
-    "reminder-neither-key-used": replace(_reminder, old_key_last_used=None, instruction=""),
-    "reminder-old-key-in-use": replace(_reminder, new_key_used=True, recovery_days=7),
+    "reminder-neither-key-used": replace(_reminder, old_key_last_use=None, instruction=""),
+    "reminder-old-key-in-use": replace(_reminder, new_key_used=True, outlook=_GENTLE.outlook(_END, confirmed=True)),
+    "reminder-in-extension": replace(_reminder, extended=True),
+    "reminder-in-extension-old-key-in-use": replace(
+        _reminder, extended=True, new_key_used=True, outlook=_DEFAULT.outlook(_END, confirmed=True)
+    ),
     "deactivated": _deactivated,
-    "deactivated-without-successor": replace(_deactivated, new_key_id=None, instruction=""),
+    "deactivated-new-key-unused": replace(_deactivated, new_key_used=False),
+    "deactivated-without-successor": replace(_deactivated, new_key_id=None, new_key_used=False, instruction=""),
     "reactivated": _reactivated,
     "reactivated-for-the-last-time": replace(_reactivated, final=True),
     "reactivated-without-successor": replace(_reactivated, new_key_id=None, instruction=""),
     "deleted": _deleted,
     "deleted-without-successor": replace(_deleted, new_key_id=None, instruction=""),
     "address-changed": _address_changed,
-    "address-changed-later": replace(_address_changed, delete_on=None),
 }
 """Each notice by a name for it."""

@@ -8,7 +8,7 @@ from functions.common.account import Account
 from functions.common.entry import Entry, Status
 from functions.common.keys import AccessKey, LastUse
 from functions.common.tags import UserPolicy
-from functions.rotator.decide import decide
+from functions.rotator.decide import Rules, decide
 from scripts.reporting.survey import KeyReport, Step, Survey, UserReport
 
 _NOW = datetime(2030, 3, 4, 12, 0, tzinfo=UTC)
@@ -35,6 +35,7 @@ def _entry(user: str, number: int, status: Status, *, age: int, ends_in: int | N
         key_id=f"AKIAFAKE0000{user.upper():0>6.6}{number:02}",
         status=status,
         created_at=_NOW - timedelta(days=age),
+        email=f"{user}@example.com",
         delete_on=None if ends_in is None else _NOW + timedelta(days=ends_in),
     )
 
@@ -47,9 +48,20 @@ def _user(name: str, *keys: KeyReport, limit: int = 80, step: Step | None = None
         policy=UserPolicy(
             email=f"{name}@example.com", rotate_after_days=limit, delete_after_days=5, instruction="", warnings=()
         ),
-        decision=decide(listed, entries, limit, _NOW),
+        decision=decide(listed, entries, _rules(name, limit), _NOW),
         keys=keys,
         step=step,
+    )
+
+
+def _rules(name: str, limit: int) -> Rules:
+    return Rules(
+        user=name,
+        user_id=f"AIDAFAKE{name.upper()}",
+        email=f"{name}@example.com",
+        rotate_after_days=limit,
+        audit_days=_AUDITED_DAYS,
+        address_hold=timedelta(days=2),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -35,47 +35,90 @@ class Status(StrEnum):
 class Entry:
     """A ledger item. Times are aware datetimes in UTC, whole seconds in the table.
 
-    Attributes:
+    About the key and its user:
         user: the IAM user's name.
+        user_id: IAM's id of the user, which outlives a change of name; None on items of older versions.
         key_id: the id of the access key that this entry is about.
         status: where the key stands.
         created_at: when IAM made the key.
-        email: where the mail about the successor went.
-        attempt: what tells this attempt at a rotation from any other; only who knows it may move the entry on.
+
+    About the user's address:
+        email: where mail last went.
+        pending_email: another address that the tags have named since; nothing goes there yet.
+        address_changed_at: when a run first saw ``pending_email``.
+        undeliverable: an address that mail came back from.
+
+    About a rotation of this key:
+        attempt: identifies this attempt; only its owner may move the entry on.
         started_at: when the rotation began; its successor was made no earlier.
         claimed_at: when the run that works on it took it up: from then on it has its lease.
-        delete_on: when the key is to go. DynamoDB's TTL attribute.
+        failures: how many attempts in a row the mail service or the mailbox refused.
+        try_again_on: after such a failure, no attempt starts before this.
         new_key_id: the successor.
         sealed_block: the successor's pair, encrypted: what a recovery mails again.
         parameter: the SSM parameter with the key of that block.
-        reminded_at: when the user was reminded of the coming end.
-        postponed: how often the end has been put off by a day, since the old key is still in use.
-        windows: how many recovery windows have begun: a key that is re-activated gets another one.
+        sealed_by: the attempt that stores that parameter. A successor's entry has it for as long as the parameter
+            lives.
+
+    About the end of this key:
+        delete_on: when something happens to the key next. DynamoDB's TTL attribute.
+        grace_ended_on: when the grace period was over, for a key that lives on by extension.
+        round: how often the key has been entered for its end after the first time.
+        confirmed_at: when the successor was first found used.
+        reminded_at: when the user was last reminded of the coming end.
+        reminded_by: the run that did it.
+        windows: how many recovery windows have begun: a key that is reactivated gets another one.
         attempts: how often the deletion has failed.
         last_error: why, the last time.
-        replaces: on a successor, the old key while that one still lives.
-        replaces_until: when that old key is to go.
+
+    On a successor:
+        replaces: the old key while that one still lives.
+        replaces_until: when something happens to that old key next.
+        replaces_round: the round in which that old key was last entered.
+        unconfirmed_since: when the pair was delivered; gone once the key is known to have been used.
+        dormant_since: when it was deactivated for never having been used.
     """
 
     user: str
     key_id: str
     status: Status
     created_at: datetime
+    user_id: str | None = None
     email: str | None = None
+    pending_email: str | None = None
+    address_changed_at: datetime | None = None
+    undeliverable: str | None = None
     attempt: str | None = None
     started_at: datetime | None = None
     claimed_at: datetime | None = None
-    delete_on: datetime | None = None
+    failures: int = 0
+    try_again_on: datetime | None = None
     new_key_id: str | None = None
     sealed_block: str | None = field(default=None, repr=False)
     parameter: str | None = None
+    sealed_by: str | None = None
+    delete_on: datetime | None = None
+    grace_ended_on: datetime | None = None
+    round: int = 0
+    confirmed_at: datetime | None = None
     reminded_at: datetime | None = None
-    postponed: int = 0
+    reminded_by: str | None = None
     windows: int = 0
     attempts: int = 0
     last_error: str | None = None
     replaces: str | None = None
     replaces_until: datetime | None = None
+    replaces_round: int = 0
+    unconfirmed_since: datetime | None = None
+    dormant_since: datetime | None = None
+
+    def renamed(self, user: str) -> Entry:
+        """Give the same entry under the user's new name."""
+        return replace(self, user=user)
+
+    def returned(self, address: str) -> Entry:
+        """Give the same entry with the note that mail to this address came back."""
+        return replace(self, undeliverable=address)
 
 
 # The table's own names, where they differ from the fields'.
@@ -86,10 +129,15 @@ _REQUIRED = {
     Status.EXPIRING: ("delete_on",),
     Status.INACTIVE: ("delete_on",),
 }
-_TIMES = frozenset({"created_at", "started_at", "claimed_at", "delete_on", "reminded_at", "replaces_until"})
+_TIMES = frozenset(
+    {
+        *("created_at", "address_changed_at", "started_at", "claimed_at", "try_again_on", "delete_on"),
+        *("grace_ended_on", "confirmed_at", "reminded_at", "replaces_until", "unconfirmed_since", "dormant_since"),
+    }
+)
 # A time beyond these was written by hand, and sums with it could leave what a datetime can hold.
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-_COUNTS = frozenset({"postponed", "windows", "attempts"})
+_COUNTS = frozenset({"failures", "round", "windows", "attempts", "replaces_round"})
 
 
 def to_item(entry: Entry) -> dict[str, AttributeValueTypeDef]:
@@ -118,7 +166,7 @@ def parse(item: Mapping[str, Any]) -> Entry:
             continue
         try:
             values[known.name] = _read(known.name, item[attribute])
-        except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        except (KeyError, TypeError, ValueError, OverflowError, OSError) as exc:
             raise _malformed(item, f"{attribute} has the wrong type or value") from exc
 
     required = ("user", "key_id", "status", "created_at", *_REQUIRED.get(values.get("status", Status.CURRENT), ()))
@@ -128,12 +176,22 @@ def parse(item: Mapping[str, Any]) -> Entry:
     return Entry(**values)
 
 
+def to_time(seconds: float) -> datetime:
+    """Read epoch seconds.
+
+    Raises:
+        ValueError, OverflowError, OSError: it is no time that this program or DynamoDB writes, such as one in
+            nanoseconds.
+    """
+    moment = datetime.fromtimestamp(seconds, UTC)
+    if not _EARLIEST <= moment < _LATEST:
+        raise ValueError(f"{moment} is out of range")
+    return moment
+
+
 def _read(name: str, attribute: Mapping[str, str]) -> str | int | datetime:
     if name in _TIMES:
-        moment = datetime.fromtimestamp(int(attribute["N"]), UTC)
-        if not _EARLIEST <= moment < _LATEST:
-            raise ValueError(f"{moment} is no time that this program writes")
-        return moment
+        return to_time(int(attribute["N"]))
     if name in _COUNTS:
         return int(attribute["N"])
     if name == "status":

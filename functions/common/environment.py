@@ -53,11 +53,16 @@ class Environment:
     recovery_days: int
     reminder_days: int
     grace_extension_days: int
+    delete_unconfirmed: bool
+    address_hold_days: int
+    audit_days: int
+    user_paths: tuple[str, ...]
     retry_after_minutes: int
     max_deletion_attempts: int
     encrypt_key_pair: bool
     secrets_kms_key_arn: str | None
     allowed_email_domains: frozenset[str]
+    ses_configuration_set: str | None
     dead_letter_queue_url: str | None
     alarm_topic_arn: str | None
 
@@ -86,12 +91,17 @@ def parse(variables: Mapping[str, str]) -> Environment:
         delete_after_days=reader.number("DELETE_AFTER_DAYS", default=5, highest=3650),
         recovery_days=reader.number("RECOVERY_DAYS", default=0, highest=3650),
         reminder_days=reader.number("REMINDER_DAYS", default=1, highest=3650),
-        grace_extension_days=reader.number("GRACE_EXTENSION_DAYS", default=0, highest=3650),
+        grace_extension_days=reader.number("GRACE_EXTENSION_DAYS", default=14, highest=3650),
+        delete_unconfirmed=reader.boolean("DELETE_UNCONFIRMED", default=False),
+        address_hold_days=reader.number("ADDRESS_HOLD_DAYS", default=2, highest=3650),
+        audit_days=reader.number("AUDIT_DAYS", default=90, lowest=1, highest=3650),
+        user_paths=reader.paths("USER_PATHS"),
         retry_after_minutes=reader.number("RETRY_AFTER_MINS", default=5, lowest=1, highest=1440),
         max_deletion_attempts=reader.number("MAX_DELETION_ATTEMPTS", default=12, lowest=1, highest=1000),
-        encrypt_key_pair=reader.choice("ENCRYPT_KEY_PAIR", ("true", "false"), default="true") == "true",
+        encrypt_key_pair=reader.boolean("ENCRYPT_KEY_PAIR", default=True),
         secrets_kms_key_arn=reader.optional("SECRETS_KMS_KEY_ARN"),
         allowed_email_domains=reader.domains("ALLOWED_EMAIL_DOMAINS"),
+        ses_configuration_set=reader.optional("SES_CONFIGURATION_SET"),
         dead_letter_queue_url=reader.optional("DEAD_LETTER_QUEUE_URL"),
         alarm_topic_arn=reader.optional("ALARM_TOPIC_ARN"),
     )
@@ -127,6 +137,9 @@ class _Reader:
         self._faults.append(f"{name} is {value!r}, and must be one of {', '.join(allowed)}")
         return default
 
+    def boolean(self, name: str, *, default: bool) -> bool:
+        return self.choice(name, ("true", "false"), default="true" if default else "false") == "true"
+
     def number(self, name: str, *, default: int, highest: int, lowest: int = 0) -> int:
         value = self.optional(name)
         if value is None:
@@ -139,6 +152,12 @@ class _Reader:
     def domains(self, name: str) -> frozenset[str]:
         value = self.optional(name) or ""
         return frozenset(domain.strip().lower() for domain in value.split(",") if domain.strip())
+
+    def paths(self, name: str) -> tuple[str, ...]:
+        paths = tuple(path.strip() for path in (self.optional(name) or "/").split(","))
+        if not all(path.startswith("/") and path.endswith("/") for path in paths):
+            self._faults.append(f"{name} is {','.join(paths)!r}, and must be IAM paths, each with a / at both ends")
+        return paths
 
     def smtp(self, mail_from: str) -> Smtp:
         return Smtp(

@@ -9,10 +9,13 @@ KeyRotatorError
 │   └── LedgerConflict       a conditional write lost its race: somebody else has moved the item
 ├── KeyLimitExceeded         IAM's two keys per user are taken
 ├── KeyCreationUnanswered    CreateAccessKey was sent, and no answer came: a key may exist that nobody holds
-├── SealingError             the key pair could not be encrypted, or its encryption key not be stored
-├── MailError                a mail was not accepted
+├── SealingError             the encryption key of a pair could not be stored
+├── Refused                  an operator asked for something that would do harm
+├── MailError                a mail was not, or not evidently, accepted
 │   ├── RecipientRefused     this address cannot be served: other users can
-│   └── MailServiceError     the service as a whole fails: every other user would fail as well
+│   ├── MailServiceError     the service refuses or fails: other users may fail as well
+│   │   └── MailThrottled    the service takes mail, only not so fast
+│   └── MailUnanswered       the mail was handed over, and no answer came: it may have been accepted
 ├── OutOfTime                too little time is left in this invocation to begin something
 └── RunFailed                a run is over and some of its users failed
 """
@@ -20,6 +23,8 @@ KeyRotatorError
 from __future__ import annotations
 
 from botocore.exceptions import ClientError
+
+_THROTTLED = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
 
 
 class KeyRotatorError(Exception):
@@ -59,11 +64,15 @@ class KeyCreationUnanswered(KeyRotatorError):
 
 
 class SealingError(KeyRotatorError):
-    """The key pair could not be encrypted, or the encryption key could not be stored."""
+    """The encryption key of a pair could not be stored."""
+
+
+class Refused(KeyRotatorError):
+    """An operator asked for something that would do harm, or has nothing to act on; nothing is changed."""
 
 
 class MailError(KeyRotatorError):
-    """Base of the errors about mail: the message was not accepted."""
+    """Base of the errors about mail: the message was not, or not evidently, accepted."""
 
 
 class RecipientRefused(MailError):
@@ -71,17 +80,28 @@ class RecipientRefused(MailError):
 
 
 class MailServiceError(MailError):
-    """The mail service as a whole refuses or fails.
+    """The mail service refuses or fails. Whether it fails for everybody, only other users' mails can tell.
 
     Attributes:
         transient: whether the same request may well succeed when it is sent again (a time-out, a rate limit, a
-            server's own fault), as against a fault that stays until somebody mends it (credentials, a sender that is
+            server's own fault), as against a fault that stays until somebody fixes it (credentials, a sender that is
             not verified).
     """
 
     def __init__(self, message: str, *, transient: bool) -> None:
         super().__init__(message)
         self.transient = transient
+
+
+class MailThrottled(MailServiceError):
+    """The mail service takes mail, but not so fast."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, transient=True)
+
+
+class MailUnanswered(MailError):
+    """The mail was handed over and no answer came, so the user may have it: the key it carries must stay."""
 
 
 class OutOfTime(KeyRotatorError):
@@ -103,3 +123,8 @@ def reason(fault: Exception) -> str:
     if isinstance(fault, ClientError):
         return f"{fault.operation_name}: {fault.response['Error'].get('Code', 'unknown')}"
     return type(fault).__name__
+
+
+def is_throttled(fault: Exception | None) -> bool:
+    """Tell whether AWS asked to be called less often; what was asked for has not been done."""
+    return isinstance(fault, ClientError) and fault.response["Error"].get("Code") in _THROTTLED

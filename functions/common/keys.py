@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from functions.common.errors import KeyCreationUnanswered, KeyLimitExceeded
+from functions.common.errors import KeyCreationUnanswered, KeyLimitExceeded, is_throttled
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_iam.type_defs import GetAccessKeyLastUsedResponseTypeDef
 
-_THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
 _UNKNOWN_KEY = frozenset({"NoSuchEntity", "AccessDenied"})
-_CREATE_ATTEMPTS = 5
-_SERVER_FAULT = 500
+_CREATE_ATTEMPTS = 7
+_LONGEST_PAUSE = 16.0
+_REFUSALS = range(400, 500)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,39 +102,59 @@ class AccessKeys:
         self._iam.update_access_key(UserName=user, AccessKeyId=key_id, Status="Inactive")
 
     def last_use(self, key_id: str) -> LastUse | None:
-        """Tell when a key was last used, None if never. IAM may know of a use only hours later.
+        """Tell when a key was last used; None if never, or if IAM knows no such key. IAM may tell hours later.
 
         Raises:
-            ClientError: IAM refused.
+            ClientError, BotoCoreError: IAM failed for another reason.
         """
-        used = self._iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
-        if "LastUsedDate" not in used:
+        known = self._ask(key_id)
+        if known is None or "LastUsedDate" not in known["AccessKeyLastUsed"]:
             return None
+        used = known["AccessKeyLastUsed"]
         return LastUse(at=used["LastUsedDate"], service=used["ServiceName"], region=used["Region"])
 
     def owner(self, key_id: str) -> str | None:
-        """Tell under which name IAM knows a key's user today; None if it knows no such key, or does not say.
-
-        Asked for a key that does not exist, IAM answers AccessDenied:
-        https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html
+        """Tell under which name IAM knows a key's user today; None if it knows no such key.
 
         Raises:
-            ClientError: IAM failed for another reason.
+            ClientError, BotoCoreError: IAM failed for another reason.
+        """
+        known = self._ask(key_id)
+        return known.get("UserName") if known else None
+
+    def was_used(self, key_id: str) -> bool:
+        """Tell whether a key has ever been used: a rotation is confirmed once its successor has been.
+
+        Raises:
+            ClientError, BotoCoreError: IAM failed.
+        """
+        return self.last_use(key_id) is not None
+
+    def is_gone(self, key_id: str, keys: Sequence[AccessKey]) -> bool:
+        """Tell whether a key is proved to be gone: the listing lacks it, and IAM knows nobody who has it.
+
+        One answer alone may be out of date: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
+
+        Args:
+            key_id: the key.
+            keys: the user's keys, as just listed.
+
+        Raises:
+            ClientError, BotoCoreError: IAM failed.
+        """
+        return all(key.id != key_id for key in keys) and self.owner(key_id) is None
+
+    def _ask(self, key_id: str) -> GetAccessKeyLastUsedResponseTypeDef | None:
+        """Ask for a key's last use and its user; a key that does not exist is refused, or not found.
+
+        https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html
         """
         try:
-            return self._iam.get_access_key_last_used(AccessKeyId=key_id).get("UserName")
+            return self._iam.get_access_key_last_used(AccessKeyId=key_id)
         except ClientError as exc:
             if exc.response["Error"]["Code"] in _UNKNOWN_KEY:
                 return None
             raise
-
-    def was_used(self, key_id: str) -> bool:
-        """Tell whether a key has ever been used.
-
-        Raises:
-            ClientError: IAM refused.
-        """
-        return self.last_use(key_id) is not None
 
 
 class KeyMaker:
@@ -154,22 +175,31 @@ class KeyMaker:
 
         Raises:
             KeyLimitExceeded: the user has two keys.
-            KeyCreationUnanswered: no answer came, so a key may have been made.
+            KeyCreationUnanswered: anything but a refusal came back, so a key may have been made.
             ClientError: IAM refused for another reason; no key was made.
         """
         for attempt in range(1, _CREATE_ATTEMPTS + 1):
             try:
                 made = self._iam.create_access_key(UserName=user)["AccessKey"]
+                pair = KeyPair(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created_at=made["CreateDate"])
             except self._iam.exceptions.LimitExceededException as exc:
                 raise KeyLimitExceeded(f"{user} has two access keys already") from exc
             except ClientError as exc:
-                if exc.response["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_FAULT:
-                    raise KeyCreationUnanswered(f"IAM failed while it made a key for {user}") from exc
-                if exc.response["Error"]["Code"] not in _THROTTLED or attempt == _CREATE_ATTEMPTS:
+                if not _is_refusal(exc):
+                    raise KeyCreationUnanswered(f"IAM failed while it made a key for {user}") from None
+                if not is_throttled(exc) or attempt == _CREATE_ATTEMPTS:
                     raise
-                self._pause(random.uniform(0.5, 1.0) * 2**attempt)  # noqa: S311 (jitter, no secret)
-            except BotoCoreError as exc:
-                raise KeyCreationUnanswered(f"no answer came to CreateAccessKey for {user}") from exc
+                self._pause(random.uniform(0.5, 1.0) * min(2.0**attempt, _LONGEST_PAUSE))  # noqa: S311 (jitter)
+            except Exception as exc:  # noqa: BLE001 (whatever is no refusal counts as unanswered)
+                # An answer that does not parse is among it; the error's text may quote that answer, and so the secret.
+                fault = type(exc).__name__
+                raise KeyCreationUnanswered(f"no answer came to CreateAccessKey for {user}: {fault}") from None
             else:
-                return KeyPair(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created_at=made["CreateDate"])
+                return pair
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _is_refusal(fault: ClientError) -> bool:
+    """Tell IAM's own refusal, after which no key was made, from anything else: a proxy's page has no code of IAM's."""
+    status = fault.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status in _REFUSALS and fault.response["Error"].get("Code", "").isalpha()

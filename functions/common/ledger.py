@@ -5,17 +5,20 @@ The moves that an item may make:
     (none) ──learn──▶ current
     (none), current ──begin──▶ rotating ──deliver──▶ delivering ──arm──▶ expiring, and a current one for its successor
                                    └──────withdraw───────┴──▶ current
+    expiring, inactive, failed ──reopen──▶ delivering, and its successor's item goes: the rotation is taken back
     expiring, inactive ──collect──▶ (none): the stream hands it to the destructor, which may put it back as
              expiring (not yet, or try again, or about to be deactivated), inactive (deactivated), failed (given up)
              or current (cancelled)
     failed ──retry──▶ expiring, or inactive where a recovery window had begun
     failed ──(by hand)──▶ (none): the destructor puts it back as current (cancelled)
+    (any) ──move──▶ the same, under the user's new name
 
 Every move is a conditional write: of two runs that try the same one, one wins and the other is told.
 """
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,13 +30,37 @@ from functions.common.errors import LedgerConflict, MalformedEntry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, GetItemOutputTypeDef, PutTypeDef, UpdateTypeDef
+    from mypy_boto3_dynamodb.type_defs import (
+        AttributeValueTypeDef,
+        DeleteTypeDef,
+        GetItemOutputTypeDef,
+        PutTypeDef,
+        TransactWriteItemTypeDef,
+        UpdateTypeDef,
+    )
 
 TRANSACTION_LIMIT = 100
 """Items in one transaction: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 
 _ABSENT = "attribute_not_exists(ak)"
+_UNCONFIRMED = ("unconfirmed_since", "dormant_since", "secret_parameter", "sealed_by")
 _CONDITION_FAILED = "ConditionalCheckFailed"
+# Of a current entry that once was to go, and above all what TTL would remove it for; and what was known of an address
+# that this rotation does not go to.
+_CLEARED_BY_BEGIN: Mapping[str, Any] = {
+    "pending_email": None,
+    "address_changed_at": None,
+    "undeliverable": None,
+    "delete_on": None,
+    "grace_ended_on": None,
+    "round": 0,
+    "confirmed_at": None,
+    "reminded_at": None,
+    "reminded_by": None,
+    "windows": 0,
+    "attempts": 0,
+    "last_error": None,
+}
 # Names in conditions are written with #, since `status` is a reserved word of DynamoDB's expressions.
 _NAMES = {"#status": "status", "#attempt": "attempt"}
 
@@ -97,31 +124,41 @@ class Ledger:
                 else:
                     break
 
-    def begin(self, user: str, key_id: str, *, created_at: datetime, now: datetime, email: str) -> Entry:
-        """Write down that a rotation of this key begins: from here on it can be found and mended."""
-        entry = Entry(
-            user=user,
-            key_id=key_id,
+    def begin(self, known: Entry, *, now: datetime, email: str, sealed: bool) -> Entry:
+        """Write down that a rotation of this key begins: from here on it can be found and finished.
+
+        Args:
+            known: what the ledger holds of the key, or, of a key seen for the first time, what it would.
+            now: the time.
+            email: where the mail is going to go.
+            sealed: whether this attempt is going to store an encryption key.
+        """
+        attempt = uuid.uuid4().hex
+        entry = replace(
+            known,
             status=Status.ROTATING,
-            created_at=created_at,
             email=email,
-            attempt=uuid.uuid4().hex,
+            attempt=attempt,
+            sealed_by=attempt if sealed else None,
+            parameter=None,
             started_at=now.replace(microsecond=0),
             claimed_at=now.replace(microsecond=0),
+            **_CLEARED_BY_BEGIN,
         )
         self._update(
-            user,
-            key_id,
+            entry.user,
+            entry.key_id,
             assign={
                 "status": entry.status,
-                "created_at": created_at,
+                "created_at": entry.created_at,
+                "user_id": entry.user_id,
                 "email": email,
                 "attempt": entry.attempt,
+                "sealed_by": entry.sealed_by,
                 "started_at": entry.started_at,
                 "claimed_at": entry.claimed_at,
             },
-            # Of a current entry that once was to go, and above all what TTL would remove it for.
-            remove=("delete_on", "reminded_at", "postponed", "windows", "attempts", "last_error"),
+            remove=(*_CLEARED_BY_BEGIN, "secret_parameter", *(() if sealed else ("sealed_by",))),
             condition=f"{_ABSENT} OR #status = :current OR #attempt = :set_attempt",
             values={":current": Status.CURRENT},
         )
@@ -142,7 +179,11 @@ class Ledger:
     def deliver(self, entry: Entry, *, new_key_id: str, sealed_block: str | None, parameter: str | None) -> Entry:
         """Write down the successor, and with it what it takes to mail it again."""
         delivering = replace(
-            entry, status=Status.DELIVERING, new_key_id=new_key_id, sealed_block=sealed_block, parameter=parameter
+            entry,
+            status=Status.DELIVERING,
+            new_key_id=new_key_id,
+            sealed_block=sealed_block,
+            parameter=parameter,
         )
         self._update(
             entry.user,
@@ -157,41 +198,118 @@ class Ledger:
         )
         return delivering
 
-    def arm(self, entry: Entry, *, new_key_id: str, new_key_created_at: datetime, delete_on: datetime) -> None:
+    def arm(
+        self,
+        entry: Entry,
+        *,
+        new_key_id: str,
+        new_key_created_at: datetime,
+        delivered_at: datetime,
+        delete_on: datetime,
+    ) -> None:
         """Schedule the old key's end and enter its successor, both or neither."""
         successor = Entry(
             user=entry.user,
+            user_id=entry.user_id,
             key_id=new_key_id,
             status=Status.CURRENT,
             created_at=new_key_created_at,
+            email=entry.email,
+            parameter=entry.parameter,
+            sealed_by=entry.sealed_by,
             replaces=entry.key_id,
             replaces_until=delete_on,
+            unconfirmed_since=delivered_at,
         )
         expiring = self._update_request(
             entry.user,
             entry.key_id,
             assign={"status": Status.EXPIRING, "delete_on": delete_on, "attempts": 0},
-            remove=("started_at", "claimed_at", "sealed_block", "replaces", "replaces_until", "last_error"),
+            remove=(
+                *("started_at", "claimed_at", "failures", "try_again_on", "sealed_block", "last_error"),
+                *("replaces", "replaces_until", "replaces_round", "unconfirmed_since", "dormant_since"),
+            ),
             **_own(entry, Status.DELIVERING, Status.EXPIRING),
         )
-        try:
-            self._dynamodb.transact_write_items(
-                TransactItems=[{"Update": expiring}, {"Put": {"TableName": self._table, "Item": to_item(successor)}}]
-            )
-        except self._dynamodb.exceptions.TransactionCanceledException as exc:
-            if any(reason["Code"] == _CONDITION_FAILED for reason in exc.response["CancellationReasons"]):
-                raise _conflict(entry.user, entry.key_id) from exc
-            raise
+        put: PutTypeDef = {"TableName": self._table, "Item": to_item(successor)}
+        self._transact(entry, [{"Update": expiring}, {"Put": put}])
 
-    def withdraw(self, entry: Entry) -> None:
-        """Take a rotation back: the old key is simply current again."""
+    def withdraw(self, entry: Entry, *, failures: int = 0, try_again_on: datetime | None = None) -> None:
+        """Take a rotation back: the old key is simply current again.
+
+        Args:
+            entry: the rotation.
+            failures: how many attempts in a row have failed by now, if it is taken back for a failure.
+            try_again_on: before then the next one is not to start.
+        """
+        gone = ["started_at", "claimed_at", "new_ak", "sealed_block", "secret_parameter", "sealed_by"]
+        if not failures:
+            gone += ["failures", "try_again_on"]
         self._update(
             entry.user,
             entry.key_id,
-            assign={"status": Status.CURRENT},
-            remove=("started_at", "claimed_at", "new_ak", "sealed_block", "secret_parameter"),
+            assign={"status": Status.CURRENT, "failures": failures or None, "try_again_on": try_again_on},
+            remove=gone,
             **_own(entry, Status.ROTATING, Status.DELIVERING, Status.CURRENT),
         )
+
+    def reopen(self, entry: Entry, now: datetime) -> Entry:
+        """Begin to take back a rotation whose mail was accepted: its end is off, and its successor on the way out.
+
+        From here on it looks like one that was cut short before its mail: a later run finishes what this one cannot.
+        """
+        reopened = replace(
+            entry,
+            status=Status.DELIVERING,
+            attempt=uuid.uuid4().hex,
+            started_at=now.replace(microsecond=0),
+            claimed_at=now.replace(microsecond=0),
+            delete_on=None,
+        )
+        update = self._update_request(
+            entry.user,
+            entry.key_id,
+            assign={
+                "status": reopened.status,
+                "attempt": reopened.attempt,
+                "started_at": reopened.started_at,
+                "claimed_at": reopened.claimed_at,
+            },
+            remove=(
+                *("delete_on", "grace_ended_on", "round", "confirmed_at", "reminded_at", "reminded_by"),
+                *("windows", "attempts", "last_error"),
+            ),
+            condition="#status = :status AND new_ak = :new_ak",
+            values={":status": entry.status, ":new_ak": entry.new_key_id},
+        )
+        successor: DeleteTypeDef = {"TableName": self._table, "Key": _key(entry.user, entry.new_key_id or "")}
+        self._transact(entry, [{"Update": update}, {"Delete": successor}])
+        return reopened
+
+    def move(self, entry: Entry, name: str) -> Entry:
+        """Follow a user to a new name.
+
+        Only an entry that has not changed meanwhile is moved, so that nothing that another run wrote is lost.
+        """
+        moved = entry.renamed(name)
+        seen = {
+            "#status": ("status", entry.status),
+            "#attempt": ("attempt", entry.attempt),
+            "#delete_on": ("delete_on", entry.delete_on),
+            "#replaces_until": ("replaces_until", entry.replaces_until),
+        }
+        unchanged = {name: known for name, known in seen.items() if known[1] is not None}
+        old: DeleteTypeDef = {
+            "TableName": self._table,
+            "Key": _key(entry.user, entry.key_id),
+            "ConditionExpression": " AND ".join(f"{name} = :{name[1:]}" for name in unchanged),
+            "ExpressionAttributeNames": {name: attribute for name, (attribute, _) in unchanged.items()},
+            "ExpressionAttributeValues": {
+                f":{name[1:]}": to_attribute(value) for name, (_, value) in unchanged.items() if value is not None
+            },
+        }
+        self._transact(entry, [{"Put": self._put_request(moved)}, {"Delete": old}])
+        return moved
 
     def collect(self, entry: Entry) -> None:
         """Remove an entry whose time has passed, as TTL would: the stream hands it to the destructor."""
@@ -218,6 +336,17 @@ class Ledger:
         """Enter a key of which the ledger holds nothing."""
         self._put(entry, self._put_request(entry))
 
+    def confirm(self, entry: Entry, at: datetime) -> None:
+        """Note on an old key's entry that its successor has been found used; nothing to do if it has moved."""
+        with contextlib.suppress(LedgerConflict):
+            self._update(
+                entry.user,
+                entry.key_id,
+                assign={"confirmed_at": at},
+                condition="#status = :status",
+                values={":status": entry.status},
+            )
+
     def put_back(self, entry: Entry, *, until: datetime, instead_of: Entry | None = None) -> None:
         """Enter a key whose end has been put off, and note on the successor that waits for it until when: both or none.
 
@@ -233,7 +362,7 @@ class Ledger:
         extended = self._update_request(
             entry.user,
             entry.new_key_id,
-            assign={"replaces_until": until},
+            assign={"replaces_until": until, "replaces_round": entry.round},
             condition="replaces = :replaces",
             values={":replaces": entry.key_id},
         )
@@ -247,47 +376,107 @@ class Ledger:
                 raise
             self._put(entry, put)  # the successor is gone, or settled: it waits for this key no longer
 
-    def remind(self, entry: Entry, at: datetime | None) -> None:
-        """Note that the user is being reminded, or, with None, that this has failed after all."""
-        if at is None:
-            self._update(
-                entry.user,
-                entry.key_id,
-                remove=("reminded_at",),
-                condition="#status = :expiring",
-                values={":expiring": Status.EXPIRING},
-            )
-            return
+    def remind(self, entry: Entry, at: datetime, by: str) -> None:
+        """Note that the user is being reminded, so that of several runs one does it.
+
+        Args:
+            entry: the key that ends.
+            at: the time.
+            by: the run; sent again after its answer was lost, the note is still this run's.
+        """
         self._update(
             entry.user,
             entry.key_id,
-            assign={"reminded_at": at},
-            condition="#status = :expiring AND attribute_not_exists(reminded_at)",
+            assign={"reminded_at": at, "reminded_by": by},
+            condition="#status = :expiring AND (attribute_not_exists(reminded_at) OR reminded_by = :set_reminded_by)",
             values={":expiring": Status.EXPIRING},
         )
 
-    def readdress(self, entry: Entry, old_address: str, new_address: str) -> None:
-        """Note that mail about this key goes to another address now."""
+    def not_reminded(self, entry: Entry, by: str) -> None:
+        """Take the note of a reminder off that was not sent after all."""
         self._update(
             entry.user,
             entry.key_id,
-            assign={"email": new_address},
-            condition="email = :old_address",
-            values={":old_address": old_address},
+            remove=("reminded_at", "reminded_by"),
+            condition="reminded_by = :by",
+            values={":by": by},
         )
 
-    def settle(self, user: str, key_id: str, *, replaces: str) -> None:
-        """Note on a successor that the key it replaced is no longer pending; nothing to do if it notes that already."""
-        try:
+    def note_address(self, entries: Sequence[Entry], pending: str, at: datetime) -> None:
+        """Note that a user's tags name another address than mail went to, all of the user's entries or none."""
+        self._note(entries, assign={"pending_email": pending, "address_changed_at": at})
+
+    def settle_address(self, entries: Sequence[Entry], email: str, user_id: str) -> None:
+        """Note where a user's mail goes now, with no question left about it, all of the user's entries or none."""
+        self._note(
+            entries,
+            assign={"email": email, "user_id": user_id},
+            remove=("pending_email", "address_changed_at", "undeliverable", "failures", "try_again_on"),
+        )
+
+    def note_returned(self, entries: Sequence[Entry], address: str) -> None:
+        """Note that mail to an address came back, all of the user's entries or none."""
+        self._note(entries, assign={"undeliverable": address})
+
+    def settle(self, user: str, key_id: str, *, replaces: str, confirmed: bool = False) -> None:
+        """Note on a successor that the key it replaced is no longer pending; nothing to do if it notes that already.
+
+        Args:
+            user: the user's name.
+            key_id: the successor.
+            replaces: the old key.
+            confirmed: whether it is known to have been used, and its encryption key to be gone.
+        """
+        with contextlib.suppress(LedgerConflict):
             self._update(
                 user,
                 key_id,
-                remove=("replaces", "replaces_until"),
+                remove=("replaces", "replaces_until", "replaces_round", *(_UNCONFIRMED if confirmed else ())),
                 condition="replaces = :replaces",
                 values={":replaces": replaces},
             )
-        except LedgerConflict:
-            return
+
+    def settle_use(self, entry: Entry) -> None:
+        """Note on a current entry that its key has been used, and that its encryption key is gone."""
+        with contextlib.suppress(LedgerConflict):
+            self._update(
+                entry.user,
+                entry.key_id,
+                remove=_UNCONFIRMED,
+                condition="#status = :current",
+                values={":current": Status.CURRENT},
+            )
+
+    def rest(self, entry: Entry, at: datetime) -> None:
+        """Note that a key is being deactivated since it was never used."""
+        self._update(
+            entry.user,
+            entry.key_id,
+            assign={"dormant_since": at},
+            condition="#status = :current",
+            values={":current": Status.CURRENT},
+        )
+
+    def _note(self, entries: Sequence[Entry], **change: Any) -> None:
+        updates = [
+            self._update_request(
+                entry.user,
+                entry.key_id,
+                condition="#status = :status",
+                values={":status": entry.status},
+                **change,
+            )
+            for entry in entries
+        ]
+        self._transact(entries[0], [{"Update": update} for update in updates])
+
+    def _transact(self, entry: Entry, writes: Sequence[TransactWriteItemTypeDef]) -> None:
+        try:
+            self._dynamodb.transact_write_items(TransactItems=writes)
+        except self._dynamodb.exceptions.TransactionCanceledException as exc:
+            if any(reason["Code"] == _CONDITION_FAILED for reason in exc.response["CancellationReasons"]):
+                raise _conflict(entry.user, entry.key_id) from exc
+            raise
 
     def _get(self, user: str, key_id: str) -> GetItemOutputTypeDef:
         return self._dynamodb.get_item(TableName=self._table, Key=_key(user, key_id), ConsistentRead=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -43,6 +43,22 @@ def parameter_name(user: str, user_id: str) -> str:
     return f"{PARAMETERS_BY_ID}/{user_id}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """An encryption key that is safely stored, and not yet used."""
+
+    parameter: str
+    _key: str = field(repr=False)
+
+    def close(self, user: str, pair: KeyPair) -> SealedPair:
+        """Encrypt a pair, so that only who can read the parameter opens it."""
+        from cryptography.fernet import Fernet  # noqa: PLC0415 (only an encrypting run pays for the import)
+
+        content = {"user": user, "access_key_id": pair.id, "secret_access_key": pair.secret}
+        block = Fernet(self._key).encrypt(json.dumps(content).encode()).decode()
+        return SealedPair(block=block, parameter=self.parameter)
+
+
 class SecretStore:
     """The encryption keys of sealed pairs, in SSM.
 
@@ -55,22 +71,25 @@ class SecretStore:
         self._ssm = ssm
         self._kms_key_arn = kms_key_arn
 
-    def seal(self, user: str, user_id: str, pair: KeyPair) -> SealedPair:
-        """Encrypt a pair with a fresh key, and store that key.
+    def prepare(self, user: str, user_id: str, attempt: str) -> Seal:
+        """Make a fresh encryption key and store it, before there is a pair to encrypt.
+
+        Args:
+            user: the user's name.
+            user_id: IAM's id of the user.
+            attempt: the rotation that it is for; the parameter's description names it.
 
         Raises:
-            SealingError: the pair could not be encrypted or the key not be stored. There is no fall-back.
+            SealingError: the key could not be made or stored. There is no fall-back.
         """
         from cryptography.fernet import Fernet  # noqa: PLC0415 (only an encrypting run pays for the import)
 
         parameter = parameter_name(user, user_id)
-        encryption_key = Fernet.generate_key()
-        content = {"user": user, "access_key_id": pair.id, "secret_access_key": pair.secret}
-        block = Fernet(encryption_key).encrypt(json.dumps(content).encode()).decode()
+        encryption_key = Fernet.generate_key().decode()
         request: PutParameterRequestTypeDef = {
             "Name": parameter,
-            "Description": _description(pair.id),
-            "Value": encryption_key.decode(),
+            "Description": _description(attempt),
+            "Value": encryption_key,
             "Type": "SecureString",
             "Overwrite": True,
         }
@@ -80,7 +99,7 @@ class SecretStore:
             self._ssm.put_parameter(**request)
         except (BotoCoreError, ClientError) as exc:
             raise SealingError(f"the encryption key could not be stored as {parameter}: {reason(exc)}") from exc
-        return SealedPair(block=block, parameter=parameter)
+        return Seal(parameter=parameter, _key=encryption_key)
 
     def remove(self, parameter: str) -> None:
         """Delete a parameter; one that is gone already counts as done.
@@ -93,12 +112,12 @@ class SecretStore:
         except self._ssm.exceptions.ParameterNotFound:
             return
 
-    def remove_if_for(self, parameter: str, key_id: str) -> bool:
-        """Delete a parameter, but only if it still opens the pair of this access key.
+    def remove_if_for(self, parameter: str, attempt: str) -> bool:
+        """Delete a parameter, but only if it is still this attempt's.
 
         A late event must not destroy the encryption key of a newer rotation. A parameter's version cannot tell them
-        apart, since it starts from 1 again once a parameter has been deleted; its description names the access key,
-        and is metadata: no right to read the encryption key is needed.
+        apart, since it starts from 1 again once a parameter has been deleted; its description names the attempt, and is
+        metadata: no right to read the encryption key is needed.
 
         Returns:
             Whether it was deleted.
@@ -110,11 +129,11 @@ class SecretStore:
             ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [parameter]}]
         )
         descriptions = [metadata.get("Description") for page in pages for metadata in page["Parameters"]]
-        if _description(key_id) not in descriptions:
+        if _description(attempt) not in descriptions:
             return False
         self.remove(parameter)
         return True
 
 
-def _description(key_id: str) -> str:
-    return f"Opens the sealed access key {key_id}"
+def _description(attempt: str) -> str:
+    return f"Opens the mail of key rotation {attempt}"

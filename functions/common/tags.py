@@ -1,13 +1,17 @@
 """The policy that a user's own tags state: where mail goes, how old a key may grow, how long the grace lasts.
 
-Whoever may tag a user states that user's policy, so a value is data until it has been checked here. IAM tag keys keep
-their case but are compared without it, and so they are here.
+Whoever may tag a user states that user's policy, so a value is data until it has been checked here. IAM compares tag
+keys without regard to case, and so does this module, for ASCII letters. A key with a letter that only looks or folds
+like one of ours (a dotless i, a Kelvin sign) would mean one thing to IAM's policies and another to Python: it is a
+fault.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from functions.common.errors import PolicyError
@@ -69,15 +73,18 @@ def parse(
     Raises:
         PolicyError: naming each tag that is wrong, and what is wrong with it.
     """
-    policy_tags = {key.upper(): value for key, value in tags.items() if key.lower().startswith(PREFIX)}
-    if EMAIL not in policy_tags:
+    ours = {key: value for key, value in tags.items() if is_ours(key)}
+    policy_tags = {key.upper(): value for key, value in ours.items() if key.isascii()}
+    faults = _faults_of_keys(list(ours))
+    if EMAIL not in policy_tags and not faults:
         return None
 
-    faults: list[str] = []
-    email = policy_tags[EMAIL]
-    if not is_address(email):
+    email = policy_tags.get(EMAIL)
+    if email is None:
+        faults.append(f"{EMAIL} is missing")
+    elif not is_address(email):
         faults.append(f"{EMAIL} is {email!r}, which is not one plain e-mail address")
-    elif allowed_email_domains and domain_of(email) not in allowed_email_domains:
+    elif not is_allowed(email, allowed_email_domains):
         faults.append(f"{EMAIL} is {email!r}, whose domain is not among the allowed ones")
 
     days = {}
@@ -93,7 +100,7 @@ def parse(
         else:
             faults.append(f"{tag} is {value!r}, and must be a whole number from 0 to {HIGHEST_DAYS}")
 
-    if faults:
+    if faults or email is None:
         raise PolicyError("; ".join(faults))
 
     instruction, warnings = _instruction(policy_tags)
@@ -104,6 +111,22 @@ def parse(
         instruction=instruction,
         warnings=warnings,
     )
+
+
+def is_ours(key: str) -> bool:
+    """Tell whether a tag's key begins with ``IKR:``, or with what looks or folds like it."""
+    folded = unicodedata.normalize("NFKC", key).upper().casefold()
+    return folded.replace("i\u0307", "i").startswith(PREFIX)
+
+
+def same_address(one: str, other: str) -> bool:
+    """Tell whether two addresses are one: the case of the domain means nothing, that of the mailbox may."""
+    return one.rpartition("@")[0] == other.rpartition("@")[0] and domain_of(one) == domain_of(other)
+
+
+def is_allowed(address: str, allowed_email_domains: frozenset[str]) -> bool:
+    """Tell whether mail may go to an address; no domains allow any."""
+    return not allowed_email_domains or domain_of(address) in allowed_email_domains
 
 
 def is_address(value: str) -> bool:
@@ -119,6 +142,14 @@ def is_day_count(value: str) -> bool:
 def domain_of(address: str) -> str:
     """Give the domain of an address, in lower case."""
     return address.rpartition("@")[2].lower()
+
+
+def _faults_of_keys(keys: Sequence[str]) -> list[str]:
+    """Find keys with letters beyond ASCII, and keys that differ in case alone."""
+    faults = [f"the tag key {key!r} has characters other than ASCII" for key in keys if not key.isascii()]
+    spellings = Counter(key.upper() for key in keys if key.isascii())
+    faults += [f"{key} is set {times} times, in different spellings" for key, times in spellings.items() if times > 1]
+    return faults
 
 
 def _instruction(policy_tags: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:

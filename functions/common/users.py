@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 
-def tags_of(iam: IAMClient, user: str) -> dict[str, str] | None:
-    """Read a user's tags; None if there is no such user.
+@dataclass(frozen=True, kw_only=True)
+class IamUser:
+    """A user who exists. ``id`` stays the same when the name changes, and is never given to anybody else."""
+
+    name: str
+    id: str
+    path: str
+    tags: Mapping[str, str]
+
+
+def find(iam: IAMClient, name: str) -> IamUser | None:
+    """Read a user with all tags in one call; None if there is no such user.
 
     Raises:
         ClientError: IAM refused.
     """
     try:
-        pages = list(iam.get_paginator("list_user_tags").paginate(UserName=user))
+        user = iam.get_user(UserName=name)["User"]
     except iam.exceptions.NoSuchEntityException:
         return None
-    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    return IamUser(
+        name=user["UserName"],
+        id=user["UserId"],
+        path=user["Path"],
+        tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", [])},
+    )

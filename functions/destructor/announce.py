@@ -1,4 +1,4 @@
-"""Who is told of a key's end, and what: its user, the address that was left for another, and the operators.
+"""Who is told of a key's end, and what: its user, an address that was left for another, and the operators.
 
 What was done stands whether or not anybody could be told of it, so a message that fails stops nothing.
 """
@@ -9,18 +9,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from functions.common import account, telemetry
+from functions.common import account, operators, telemetry
 from functions.common.account import Account
 from functions.common.clients import Clients
 from functions.common.entry import Entry
 from functions.common.environment import Environment
 from functions.common.errors import reason
-from functions.common.tags import UserPolicy
-from functions.destructor.decide import MOST_WINDOWS
-from functions.mail.message import AddressChanged, KeyDeactivated, KeyReactivated, Notice, OldKeyDeleted, compose
-from functions.mail.sender import Mailer, connect, deliver
+from functions.common.tags import UserPolicy, is_allowed, same_address
+from functions.common.terms import Terms
+from functions.destructor.decide import MOST_WINDOWS, Use
+from functions.mail.message import KeyDeactivated, KeyReactivated, KeyReminder, Notice, OldKeyDeleted, compose
+from functions.mail.sender import connect, deliver
+from functions.mail.transport import Mailer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """The user whom a key's end is told: IAM's id, and what the tags say now."""
+
+    user_id: str
+    policy: UserPolicy
 
 
 @dataclass(kw_only=True)
@@ -30,21 +38,50 @@ class Announcer:
     environment: Environment
     clients: Clients
 
-    def deactivated(self, entry: Entry, policy: UserPolicy, delete_on: datetime) -> None:
-        """Tell of the first recovery window."""
+    def reminder(self, entry: Entry, person: Recipient, use: Use, grace_ended: datetime) -> bool:
+        """Remind a user whose old key lives on by extension; tell whether the mail was accepted."""
+        notice = KeyReminder(
+            user=entry.user,
+            account=self._account,
+            old_key_id=entry.key_id,
+            new_key_id=entry.new_key_id or "",
+            outlook=Terms.of(self.environment).outlook(grace_ended, confirmed=use.confirmed),
+            extended=True,
+            new_key_used=use.confirmed,
+            old_key_last_use=use.last_use,
+            instruction=person.policy.instruction,
+        )
+        return self._mail(entry, notice, person)
+
+    def deactivated(self, entry: Entry, person: Recipient, delete_on: datetime, *, confirmed: bool) -> None:
+        """Tell of the first recovery window; the operators, too, of a user who evidently does not have the new key."""
+        if not confirmed:
+            self._tell_operators(
+                "An old access key was deactivated, and the new one was never used",
+                f"IAM user {entry.user} was mailed the access key {entry.new_key_id} and has never used it. Their old "
+                f"key {entry.key_id} has now been deactivated, so they may have no key that works. If they still need "
+                f"it, activate it again before it is deleted on {delete_on:%Y-%m-%d %H:%M} UTC, and mail them another "
+                f"new key with: scripts/invoke.py --user {entry.user} --again",
+            )
         notice = KeyDeactivated(
             user=entry.user,
             account=self._account,
             old_key_id=entry.key_id,
             new_key_id=entry.new_key_id,
+            new_key_used=confirmed,
             delete_on=delete_on,
-            instruction=policy.instruction,
+            instruction=person.policy.instruction,
         )
-        self._mail(entry, notice, policy, delete_on)
+        self._mail(entry, notice, person)
 
-    def reactivated(self, entry: Entry, policy: UserPolicy, delete_on: datetime) -> None:
+    def reactivated(self, entry: Entry, person: Recipient, delete_on: datetime) -> None:
         """Tell of a further window, for a key that somebody brought back: the operators hear of that, too."""
-        self._tell_operators(entry, delete_on)
+        self._tell_operators(
+            "An old access key was reactivated",
+            f"The old access key {entry.key_id} of IAM user {entry.user} was reactivated within its recovery window. "
+            f"It has been deactivated again (window {entry.windows} of {MOST_WINDOWS}) and is deleted on "
+            f"{delete_on:%Y-%m-%d %H:%M} UTC. To keep it, delete its item from the ledger before then.",
+        )
         notice = KeyReactivated(
             user=entry.user,
             account=self._account,
@@ -52,11 +89,11 @@ class Announcer:
             new_key_id=entry.new_key_id,
             delete_on=delete_on,
             final=entry.windows == MOST_WINDOWS,
-            instruction=policy.instruction,
+            instruction=person.policy.instruction,
         )
-        self._mail(entry, notice, policy, delete_on)
+        self._mail(entry, notice, person)
 
-    def deleted(self, entry: Entry, policy: UserPolicy, deleted_on: datetime) -> None:
+    def deleted(self, entry: Entry, person: Recipient, deleted_on: datetime) -> None:
         """Tell that the key is gone."""
         notice = OldKeyDeleted(
             user=entry.user,
@@ -64,44 +101,32 @@ class Announcer:
             old_key_id=entry.key_id,
             new_key_id=entry.new_key_id,
             deleted_on=deleted_on,
-            instruction=policy.instruction,
+            instruction=person.policy.instruction,
         )
-        self._mail(entry, notice, policy, delete_on=None)
+        self._mail(entry, notice, person)
 
-    def _mail(self, entry: Entry, notice: Notice, policy: UserPolicy, delete_on: datetime | None) -> None:
-        """Tell the user; and first, where their mail went elsewhere so far, that address that it no longer does."""
-        if entry.email and entry.email != policy.email:
-            change = AddressChanged(
-                user=entry.user,
-                account=self._account,
-                new_address=policy.email,
-                old_key_id=entry.key_id,
-                delete_on=delete_on,
-            )
-            self._send(entry, change, entry.email)
-        self._send(entry, notice, policy.email)
+    def _mail(self, entry: Entry, notice: Notice, person: Recipient) -> bool:
+        """Tell the user; and, where their mail went elsewhere until now, that address as well. It holds no secret."""
+        told = self._send(entry, notice, person.policy.email, person.user_id)
+        former = entry.email
+        if not former or same_address(former, person.policy.email):
+            return told
+        if is_allowed(former, self.environment.allowed_email_domains):
+            told = self._send(entry, notice, former, person.user_id) or told
+        return told
 
-    def _send(self, entry: Entry, notice: Notice, to: str) -> None:
+    def _send(self, entry: Entry, notice: Notice, to: str, user_id: str) -> bool:
         try:
-            deliver(self._mailer, compose(notice, to))
+            deliver(self._mailer, compose(notice, to, user_id=user_id))
         except Exception as fault:  # noqa: BLE001 (an operator's own template may fail in any way)
             telemetry.error("mail_failed", user=entry.user, key=entry.key_id, reason=reason(fault))
             telemetry.count("MailsFailed")
+            return False
+        return True
 
-    def _tell_operators(self, entry: Entry, delete_on: datetime) -> None:
-        if self.environment.alarm_topic_arn is None:
-            return
-        message = (
-            f"The old access key {entry.key_id} of IAM user {entry.user} was re-activated within its recovery window. "
-            f"It has been deactivated again (window {entry.windows} of {MOST_WINDOWS}) and is deleted on "
-            f"{delete_on:%Y-%m-%d %H:%M} UTC. To keep it, delete its item from the ledger before then."
-        )
-        try:
-            self.clients.sns.publish(
-                TopicArn=self.environment.alarm_topic_arn, Subject="An old access key was re-activated", Message=message
-            )
-        except (BotoCoreError, ClientError) as fault:
-            telemetry.error("operators_not_told", user=entry.user, key=entry.key_id, reason=reason(fault))
+    def _tell_operators(self, subject: str, message: str) -> None:
+        if self.environment.alarm_topic_arn is not None:
+            operators.tell(self.clients.sns, self.environment.alarm_topic_arn, subject, message)
 
     @cached_property
     def _mailer(self) -> Mailer:

@@ -1,14 +1,16 @@
 """How a key ends: the steps, in their order, each safe to repeat.
 
-    due? ─▶ still wanted? ─┬▶ delete the key ─▶ delete its encryption key ─▶ mail ─▶ settle
-      │           │        ├▶ a recovery window begins: written down ─▶ deactivate the key ─▶ mail ─▶ written down
-      │           │        └▶ back into the ledger, for one more day
-      └───────────┴─ no: cancel
+    due? ─▶ whose? ─▶ still wanted? ─┬▶ delete the key ─▶ delete its encryption key ─▶ mail ─▶ settle
+      │                    │         ├▶ a recovery window begins: written down ─▶ deactivate ─▶ mail ─▶ written down
+      │                    │         └▶ remind, where it is time ─▶ back into the ledger, for one more day
+      └────────────────────┴─ no: cancel
+
+The encryption key stays for as long as its mail may be unread: until the new key has been used.
 
 A failure on the way puts the entry back into the ledger, for a later try.
 
 The stream delivers a record at least once, and maybe late. An entry that was put back governs, and so does what has
-become of it since: a record of an earlier one of the same key is then out of date.
+become of it since: a record of an earlier round of the same key is then out of date.
 """
 
 from __future__ import annotations
@@ -19,18 +21,28 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from functions.common import tags, telemetry
+from functions.common import tags, telemetry, users
 from functions.common.clients import Clients
 from functions.common.entry import Entry, Status
 from functions.common.environment import Environment
 from functions.common.errors import KeyRotatorError, LedgerConflict, MalformedEntry, reason
 from functions.common.keys import AccessKey, AccessKeys
 from functions.common.ledger import Ledger
-from functions.common.secrets import SecretStore
+from functions.common.secrets import SecretStore, parameter_name
 from functions.common.tags import Defaults, UserPolicy
-from functions.common.users import tags_of
-from functions.destructor.announce import Announcer
-from functions.destructor.decide import End, decide, may_postpone, window_to_begin
+from functions.common.terms import Terms
+from functions.common.users import IamUser
+from functions.destructor.announce import Announcer, Recipient
+from functions.destructor.decide import (
+    End,
+    Use,
+    Verdict,
+    Why,
+    decide,
+    grace_end,
+    is_reminder_due,
+    window_to_begin,
+)
 from functions.destructor.removal import Removal
 
 
@@ -39,7 +51,7 @@ class Cancellation(StrEnum):
 
     REMOVED_EARLY = "its entry was taken out of the ledger before its time"
     OPTED_OUT = "the user no longer carries IKR:EMAIL"
-    LAST_ACTIVE_KEY = "it would leave the user without an active key"
+    LAST_ACTIVE_KEY = "its successor is gone or inactive"
 
 
 @dataclass(kw_only=True)
@@ -75,37 +87,46 @@ class Destroyer:
         if self._ledger.holds(entry.user, entry.key_id):
             return True
         successor = self._waiting_successor(entry)
-        if successor is None or successor.replaces_until is None:
-            return False
-        return successor.replaces_until > max(removal.removed_at, entry.delete_on or removal.removed_at)
+        return successor is not None and successor.replaces_round > entry.round
 
     def _end(self, entry: Entry) -> None:
-        user_tags = tags_of(self.clients.iam, entry.user)
-        if user_tags is None:
-            self._forget_user(entry)
+        user = users.find(self.clients.iam, entry.user)
+        if user is None or entry.user_id not in {None, user.id}:
+            self._follow_or_forget(entry)
             return
-        policy = self._policy(user_tags)
+        policy = self._policy(user)
         if policy is None:
             self._cancel(entry, Cancellation.OPTED_OUT)
             return
 
         keys = self._keys.of(entry.user) or []
-        recovery_days = self.environment.recovery_days
-        match decide(entry, keys, recovery_days=recovery_days, postpone=self._is_still_needed(entry, keys)):
+        use = self._use(entry, keys)
+        person = Recipient(user_id=user.id, policy=policy)
+        if use.confirmed and entry.confirmed_at is None:
+            entry = replace(entry, confirmed_at=self._in(timedelta()))
+        verdict = decide(entry, keys, use=use, terms=self._terms, now=self.now())
+        if verdict.why is Why.UNCONFIRMED:
+            telemetry.warning("unconfirmed", user=entry.user, key=entry.key_id, new_key=entry.new_key_id)
+            telemetry.count("Unconfirmed")
+        match verdict.end:
             case End.KEEP:
+                self._prove_absence(entry, entry.new_key_id, keys)
                 self._cancel(entry, Cancellation.LAST_ACTIVE_KEY)
             case End.POSTPONE:
-                self._postpone(entry)
+                self._postpone(entry, person, use, verdict)
             case End.DEACTIVATE:
-                self._begin_window(entry, policy)
+                self._begin_window(entry, person, use, verdict)
             case End.DELETE:
-                self._destroy(entry, policy, deleted=self._keys.delete(entry.user, entry.key_id))
+                self._destroy(entry, person, use, deleted=self._keys.delete(entry.user, entry.key_id))
             case End.GONE:
-                self._destroy(entry, policy, deleted=False)
+                self._prove_absence(entry, entry.key_id, keys)
+                self._destroy(entry, person, use, deleted=False)
 
-    def _policy(self, user_tags: dict[str, str]) -> UserPolicy | None:
+    def _policy(self, user: IamUser) -> UserPolicy | None:
+        if not user.path.startswith(self.environment.user_paths):
+            return None
         return tags.parse(
-            user_tags,
+            user.tags,
             defaults=Defaults(
                 rotate_after_days=self.environment.rotate_after_days,
                 delete_after_days=self.environment.delete_after_days,
@@ -113,31 +134,43 @@ class Destroyer:
             allowed_email_domains=self.environment.allowed_email_domains,
         )
 
-    def _is_still_needed(self, entry: Entry, keys: Sequence[AccessKey]) -> bool:
-        """Tell whether the user has evidently not changed over, where the stack would put the end off for it."""
-        successor = next((key for key in keys if key.id == entry.new_key_id), None)
-        if successor is None or not may_postpone(entry, self.environment.grace_extension_days):
-            return False
-        if self._keys.was_used(successor.id):
-            return False
-        last_use = self._keys.last_use(entry.key_id)
-        return last_use is not None and last_use.at > successor.created_at
+    def _use(self, entry: Entry, keys: Sequence[AccessKey]) -> Use:
+        """Ask how the key and its successor were used, as far as the end of the key depends on it."""
+        confirmed = entry.confirmed_at is not None
+        if not confirmed and entry.new_key_id is not None:
+            confirmed = self._keys.was_used(entry.new_key_id)
+        works = any(key.active for key in keys if key.id == entry.key_id)
+        asked = works and not self._terms.delete_unconfirmed
+        return Use(confirmed=confirmed, last_use=self._keys.last_use(entry.key_id) if asked else None)
+
+    def _prove_absence(self, entry: Entry, key_id: str | None, keys: Sequence[AccessKey]) -> None:
+        """Make sure that a key which was not listed is gone.
+
+        Raises:
+            KeyRotatorError: IAM contradicts itself: a later try finds out.
+        """
+        listed = any(key.id == key_id for key in keys)
+        if key_id is not None and not listed and not self._keys.is_gone(key_id, keys):
+            raise KeyRotatorError(f"IAM does not list access key {key_id} of {entry.user}, and says it exists")
 
     # --- the ends -----------------------------------------------------------------------------------------------
 
-    def _forget_user(self, entry: Entry) -> None:
-        """Clear up after a user who was deleted, and with them the key.
+    def _follow_or_forget(self, entry: Entry) -> None:
+        """Follow a user to a new name, or clear up after one who is gone; a new person may have the old name.
 
         Raises:
-            KeyRotatorError: the user has another name now, so the key still works.
+            KeyRotatorError: IAM contradicts itself: a later try finds out.
         """
         owner = self._keys.owner(entry.key_id)
-        if owner is not None and owner != entry.user:
-            raise KeyRotatorError(
-                f"IAM user {entry.user} was renamed to {owner}, who still has the key {entry.key_id}: "
-                "delete it by hand, or give the user the old name again"
-            )
-        self._delete_parameter(entry)
+        if owner == entry.user:
+            raise KeyRotatorError(f"IAM does not find {entry.user}, and says that access key {entry.key_id} is theirs")
+        if owner is not None:
+            telemetry.info("user_renamed", user=owner, old_name=entry.user, key=entry.key_id)
+            now = self._in(timedelta())
+            self._put_back(replace(entry.renamed(owner), delete_on=now), until=now)
+            return
+        if entry.user_id is not None:
+            self._delete_encryption_key(entry, entry.user_id)
         telemetry.info("user_gone", user=entry.user, key=entry.key_id)
 
     def _cancel(self, entry: Entry, why: Cancellation) -> None:
@@ -146,21 +179,41 @@ class Destroyer:
         telemetry.count("DeletionsCancelled")
         if why is Cancellation.LAST_ACTIVE_KEY:
             telemetry.count("LastKeyProtected")
-        self._settle(entry)
-        kept = Entry(user=entry.user, key_id=entry.key_id, status=Status.CURRENT, created_at=entry.created_at)
+        self._settle(entry, confirmed=False)
+        kept = Entry(
+            user=entry.user,
+            user_id=entry.user_id,
+            key_id=entry.key_id,
+            status=Status.CURRENT,
+            created_at=entry.created_at,
+            email=entry.email,
+            pending_email=entry.pending_email,
+            address_changed_at=entry.address_changed_at,
+            undeliverable=entry.undeliverable,
+        )
         try:
             self._ledger.put(kept)
         except LedgerConflict:
             telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
 
-    def _postpone(self, entry: Entry) -> None:
-        """Give the user one more day: their old key is in use, and the new one has never been."""
-        later, postponed = self._in(timedelta(days=1)), entry.postponed + 1
-        telemetry.info("postponed", user=entry.user, key=entry.key_id, until=later.isoformat(), postponed=postponed)
-        telemetry.count("Postponed")
-        self._put_back(replace(entry, delete_on=later, postponed=postponed), until=later)
+    def _postpone(self, entry: Entry, person: Recipient, use: Use, verdict: Verdict) -> None:
+        """Give the user one more day, and remind them of it on some of these days.
 
-    def _begin_window(self, entry: Entry, policy: UserPolicy) -> None:
+        The reminder comes first: should the process die right after it, the record comes again, and so does the
+        reminder.
+        """
+        ended, until = grace_end(entry, self.now()), (verdict.until or self.now()).replace(microsecond=0)
+        reminded_at = entry.reminded_at
+        if is_reminder_due(entry, self._terms, self.now()) and self._announcer.reminder(entry, person, use, ended):
+            telemetry.info("reminded", user=entry.user, old_key=entry.key_id, new_key=entry.new_key_id)
+            telemetry.count("Reminded")
+            reminded_at = self._in(timedelta())
+        telemetry.info("postponed", user=entry.user, key=entry.key_id, until=until.isoformat(), reason=verdict.why)
+        telemetry.count("Postponed")
+        later = replace(entry, delete_on=until, grace_ended_on=ended, reminded_at=reminded_at, reminded_by=None)
+        self._put_back(later, until=until)
+
+    def _begin_window(self, entry: Entry, person: Recipient, use: Use, verdict: Verdict) -> None:
         """Begin a recovery window: the key stops working, and can still be brought back.
 
         Which window begins is written down first. Were it not, a process that dies on the way would leave an inactive
@@ -168,17 +221,17 @@ class Destroyer:
         """
         soon = self._in(timedelta(minutes=self.environment.retry_after_minutes))
         window = window_to_begin(entry)
-        beginning = replace(entry, status=Status.EXPIRING, windows=window, delete_on=soon)
+        ended = grace_end(entry, self.now())
+        beginning = replace(entry, status=Status.EXPIRING, windows=window, delete_on=soon, grace_ended_on=ended)
         if not self._put_back(beginning, until=soon):
             return
         try:
-            self._deactivate(beginning, policy)
+            self._deactivate(beginning, person, use, (verdict.until or soon).replace(microsecond=0))
         except Exception as fault:  # noqa: BLE001 (whatever it is: it counts as an attempt)
             self._put_back_failed(beginning, fault, instead_of=beginning)
 
-    def _deactivate(self, beginning: Entry, policy: UserPolicy) -> None:
+    def _deactivate(self, beginning: Entry, person: Recipient, use: Use, delete_on: datetime) -> None:
         again = beginning.windows > 1
-        delete_on = self._in(timedelta(days=self.environment.recovery_days))
         self._keys.deactivate(beginning.user, beginning.key_id)
         telemetry.info(
             "reactivated" if again else "deactivated",
@@ -188,25 +241,29 @@ class Destroyer:
             window=beginning.windows,
         )
         telemetry.count("Reactivated" if again else "Deactivated")
-        tell = self._announcer.reactivated if again else self._announcer.deactivated
-        tell(beginning, policy, delete_on)
-        begun = replace(beginning, status=Status.INACTIVE, delete_on=delete_on, email=policy.email)
+        if again:
+            self._announcer.reactivated(beginning, person, delete_on)
+        else:
+            self._announcer.deactivated(beginning, person, delete_on, confirmed=use.confirmed)
+        begun = replace(beginning, status=Status.INACTIVE, delete_on=delete_on)
         self._put_back(begun, until=delete_on, instead_of=beginning)
 
-    def _destroy(self, entry: Entry, policy: UserPolicy, *, deleted: bool) -> None:
+    def _destroy(self, entry: Entry, person: Recipient, use: Use, *, deleted: bool) -> None:
         """Do what goes with a deletion. Delivered again, a record finds all of it done, and nobody is mailed twice."""
-        self._delete_parameter(entry)
+        if use.confirmed:
+            self._delete_encryption_key(entry, person.user_id)
         if deleted or self._waiting_successor(entry):
             telemetry.info("destroyed", user=entry.user, key=entry.key_id, new_key=entry.new_key_id)
             telemetry.count("Destroyed")
-            self._announcer.deleted(entry, policy, self.now())
-        self._settle(entry)
+            self._announcer.deleted(entry, person, self.now())
+        self._settle(entry, confirmed=use.confirmed)
 
     # --- the steps ----------------------------------------------------------------------------------------------
 
-    def _delete_parameter(self, entry: Entry) -> None:
-        if entry.parameter and entry.new_key_id:
-            SecretStore(self.clients.ssm).remove_if_for(entry.parameter, entry.new_key_id)
+    def _delete_encryption_key(self, entry: Entry, user_id: str) -> None:
+        """Delete it under the name that follows from its user, and only if it is still this rotation's."""
+        if entry.sealed_by:
+            SecretStore(self.clients.ssm).remove_if_for(parameter_name(entry.user, user_id), entry.sealed_by)
 
     def _waiting_successor(self, entry: Entry) -> Entry | None:
         """Find the successor's entry, if it still waits for this key's end."""
@@ -219,14 +276,14 @@ class Destroyer:
             return None
         return successor if successor is not None and successor.replaces == entry.key_id else None
 
-    def _settle(self, entry: Entry) -> None:
+    def _settle(self, entry: Entry, *, confirmed: bool) -> None:
         if entry.new_key_id:
-            self._ledger.settle(entry.user, entry.new_key_id, replaces=entry.key_id)
+            self._ledger.settle(entry.user, entry.new_key_id, replaces=entry.key_id, confirmed=confirmed)
 
     def _put_back(self, entry: Entry, *, until: datetime, instead_of: Entry | None = None) -> bool:
-        """Enter a key again; should somebody have moved its entry, theirs counts. Tells whether it was entered."""
+        """Enter a key for another round; should somebody have moved its entry, theirs counts. Tells whether it was."""
         try:
-            self._ledger.put_back(entry, until=until, instead_of=instead_of)
+            self._ledger.put_back(replace(entry, round=entry.round + 1), until=until, instead_of=instead_of)
         except LedgerConflict:
             telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
             return False
@@ -244,7 +301,8 @@ class Destroyer:
             reason=reason(fault),
         )
         telemetry.count("DeletionsGivenUp" if given_up else "DeletionsFailed")
-        failed = replace(entry, attempts=attempts, last_error=reason(fault))
+        ended = grace_end(entry, self.now())
+        failed = replace(entry, attempts=attempts, last_error=reason(fault), grace_ended_on=ended)
         if given_up:
             # A window that could not begin counts as none: the next try is to begin one, and not to delete.
             windows = entry.windows if entry.status is Status.INACTIVE else 0
@@ -266,6 +324,10 @@ class Destroyer:
     @cached_property
     def _keys(self) -> AccessKeys:
         return AccessKeys(self.clients.iam)
+
+    @cached_property
+    def _terms(self) -> Terms:
+        return Terms.of(self.environment)
 
     @cached_property
     def _announcer(self) -> Announcer:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-_RECORD_NEEDS = timedelta(minutes=2)
+_RECORD_NEEDS = timedelta(minutes=4)
 """How much time must be left for a record to be started: its calls may be sent again, and its mails take a while."""
 
 # Built at the first invocation and kept for the next ones of this process.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from functions.common.entry import Entry, Status, parse
+from functions.common.entry import Entry, Status, parse, to_time
 from functions.common.errors import MalformedEntry
 
 _ENDING = frozenset({Status.EXPIRING, Status.INACTIVE, Status.FAILED})
@@ -60,8 +60,8 @@ def read(record: object, table: str) -> Removal:
     if entry.status not in _ENDING:
         raise MalformedEntry(f"ledger item of user {entry.user}, key {entry.key_id}: removed while {entry.status}")
     try:
-        removed_at = datetime.fromtimestamp(float(change["ApproximateCreationDateTime"]), UTC)
-    except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        removed_at = to_time(float(change["ApproximateCreationDateTime"]))
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as exc:
         raise MalformedEntry(f"ledger item of user {entry.user}, key {entry.key_id}: its removal has no time") from exc
     identity = record.get("userIdentity") or {}
     if not isinstance(identity, Mapping):

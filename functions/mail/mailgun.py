@@ -9,7 +9,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from functions.common.errors import MailError, MailServiceError, RecipientRefused
+from functions.common.errors import MailError, MailServiceError, MailThrottled, MailUnanswered, RecipientRefused
 from functions.mail.deadline import ATTEMPT_SECONDS, cut_off
 from functions.mail.message import Message
 from functions.mail.reply import quote
@@ -52,23 +52,25 @@ class MailgunMailer:
 
         Raises:
             RecipientRefused: Mailgun takes other mail, but not this one.
+            MailThrottled: Mailgun takes mail, but not so fast.
+            MailUnanswered: Mailgun was handed the mail, and did not say whether it takes it.
             MailServiceError: Mailgun takes no mail, or could not be reached.
         """
+        line = _Line()
         try:
-            self._post(message)
-        except TimeoutError as error:
-            raise MailServiceError(f"Mailgun does not answer: {error}", transient=True) from None
-        except requests.RequestException as error:
+            self._post(message, line)
+        except (TimeoutError, requests.RequestException) as error:
             # The error carries the request, and with it the secret: it is named here and not passed on. Those that are
             # a ValueError as well complain of the URL.
             fault = type(error).__name__
+            if line.socket() is not None:
+                raise MailUnanswered(f"Mailgun was called, and did not answer: {fault}") from None
             raise MailServiceError(
                 f"Mailgun could not be called: {fault}", transient=not isinstance(error, ValueError)
             ) from None
 
-    def _post(self, message: Message) -> None:
+    def _post(self, message: Message, line: _Line) -> None:
         """Post one mail, and judge the answer while the deadline runs: one that is cut off may look like a whole."""
-        line = _Line()
         with requests.Session() as session, cut_off(self._deadline, line.socket):
             session.mount("https://", line)
             session.mount("http://", line)
@@ -143,5 +145,6 @@ def _explain(status: int, reply: str, to: str) -> MailError:
     said = f"{status} {quote(reply)}".strip()
     if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN} and any(fault in reply for fault in _FAULTS_RECIPIENT):
         return RecipientRefused(f"Mailgun does not take this mail to {to}: {said}")
-    transient = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return MailServiceError(f"Mailgun answers {said}", transient=transient)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return MailThrottled(f"Mailgun throttles: {said}")
+    return MailServiceError(f"Mailgun answers {said}", transient=status >= HTTPStatus.INTERNAL_SERVER_ERROR)

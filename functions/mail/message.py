@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from functions.common.account import Account
 from functions.common.errors import RecipientRefused
+from functions.common.keys import LastUse
+from functions.common.terms import Outlook
 
 if TYPE_CHECKING:
     import jinja2
 
 TEMPLATES = Path(__file__).parent / "templates"
 """The folder of the templates that mails are written with."""
+
+NOTICE_TAG, USER_TAG, KEY_TAG = "ikr-notice", "ikr-user", "ikr-key"
+"""Under which names a mail carries what it is: the kind of notice, IAM's id of the user, and the newest key's id."""
 
 # One address and nothing beside it. A tag's value may hold two addresses or a line separator: either would send a
 # secret where nobody meant it to go, or break a header.
@@ -32,6 +38,8 @@ _LONE_ADDRESS = re.compile(r"""[^\s@,;:<>()\[\]\\"]+@[^\s@,;:<>()\[\]\\"]+""")
 class Message:
     """A mail that is safe to send: one recipient, and nothing in it that could break a header.
 
+    ``tags`` say what it is about, in letters, digits, ``_`` and ``-``, for a service that reports mails that come back.
+
     Raises:
         RecipientRefused: ``to`` is not exactly one address.
         ValueError: ``subject`` is not a single printable line.
@@ -41,6 +49,7 @@ class Message:
     subject: str
     text: str = field(repr=False)
     html: str = field(repr=False)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not (self.to.isprintable() and _LONE_ADDRESS.fullmatch(self.to)):
@@ -73,10 +82,7 @@ class PlainKey:
 
 @dataclass(frozen=True, kw_only=True)
 class NewKey:
-    """A new access key was made; the old one ends at ``delete_on``.
-
-    Without ``recovery_days`` it is deleted then; otherwise it is deactivated, and deleted so many days later.
-    """
+    """A new access key was made; what becomes of the old one, and when, ``outlook`` tells."""
 
     template: ClassVar[str] = "new_key"
 
@@ -84,20 +90,14 @@ class NewKey:
     account: Account
     new_key_id: str
     old_key_id: str
-    delete_on: datetime
+    outlook: Outlook
     instruction: str
     content: SealedKey | PlainKey
-    recovery_days: int = 0
 
     @property
     def subject(self) -> str:
         """Say whose key it is, and where."""
         return f"New AWS access key for {self.user} in {self.account}"
-
-    @property
-    def gone_on(self) -> datetime:
-        """When the old key is deleted for good."""
-        return self.delete_on + timedelta(days=self.recovery_days)
 
     @property
     def sealed(self) -> bool:
@@ -107,9 +107,10 @@ class NewKey:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyReminder:
-    """An old access key ends soon, at ``delete_on``, and its user does not seem to have changed over.
+    """An old access key ends soon, and its user does not seem to have switched to the new one.
 
-    Either the new key was never used, or the old one still is. ``recovery_days`` are those of ``NewKey``.
+    Either the new key was never used, or the old one still is. ``extended`` means that the grace period is over, and
+    that the old key only works on because of that.
     """
 
     template: ClassVar[str] = "key_reminder"
@@ -118,10 +119,10 @@ class KeyReminder:
     account: Account
     old_key_id: str
     new_key_id: str
-    delete_on: datetime
-    recovery_days: int
+    outlook: Outlook
+    extended: bool
     new_key_used: bool
-    old_key_last_used: datetime | None
+    old_key_last_use: LastUse | None
     instruction: str
 
     @property
@@ -129,15 +130,13 @@ class KeyReminder:
         """Say whose key it is, and where."""
         return f"Reminder: old AWS access key of {self.user} in {self.account} ends soon"
 
-    @property
-    def gone_on(self) -> datetime:
-        """When the old key is deleted for good."""
-        return self.delete_on + timedelta(days=self.recovery_days)
-
 
 @dataclass(frozen=True, kw_only=True)
 class KeyDeactivated:
-    """An old access key no longer works; until it is deleted at ``delete_on``, an administrator can bring it back."""
+    """An old access key no longer works; until it is deleted at ``delete_on``, an administrator can bring it back.
+
+    ``new_key_used`` tells whether the user evidently has the new key.
+    """
 
     template: ClassVar[str] = "key_deactivated"
 
@@ -145,6 +144,7 @@ class KeyDeactivated:
     account: Account
     old_key_id: str
     new_key_id: str | None
+    new_key_used: bool
     delete_on: datetime
     instruction: str
 
@@ -198,9 +198,9 @@ class OldKeyDeleted:
 
 @dataclass(frozen=True, kw_only=True)
 class AddressChanged:
-    """Mail about a user's keys goes to ``new_address`` from now on. This is for the old address.
+    """Somebody changed the address that mail about a user's keys goes to. This is for the old address.
 
-    ``delete_on`` is when ``old_key_id`` ends, None if that is not settled.
+    ``used_from`` is when the new address counts, unless it is put back; ``key_id`` is the user's newest key.
     """
 
     template: ClassVar[str] = "address_changed"
@@ -210,8 +210,8 @@ class AddressChanged:
     user: str
     account: Account
     new_address: str
-    old_key_id: str
-    delete_on: datetime | None
+    key_id: str
+    used_from: datetime
 
     @property
     def subject(self) -> str:
@@ -223,12 +223,13 @@ Part = Literal["txt", "html"]
 Notice = NewKey | KeyReminder | KeyDeactivated | KeyReactivated | OldKeyDeleted | AddressChanged
 
 
-def compose(notice: Notice, to: str, *, folders: tuple[Path, ...] = (TEMPLATES,)) -> Message:
+def compose(notice: Notice, to: str, *, user_id: str = "", folders: tuple[Path, ...] = (TEMPLATES,)) -> Message:
     """Write the mail that tells ``to`` of a notice, as text and as HTML with the same facts.
 
     Args:
         notice: what is told.
         to: the one who is told.
+        user_id: IAM's id of the user it is about, for when it comes back.
         folders: where the templates are; of two with the same name, the one in the earlier folder counts.
 
     Raises:
@@ -239,12 +240,23 @@ def compose(notice: Notice, to: str, *, folders: tuple[Path, ...] = (TEMPLATES,)
         subject=_one_line(notice.subject),
         text=render(notice, "txt", folders),
         html=render(notice, "html", folders),
+        tags=_tags(notice, user_id),
     )
 
 
 def render(notice: Notice, part: Part, folders: tuple[Path, ...] = (TEMPLATES,)) -> str:
     """Write one part of a notice's mail."""
     return _templates(folders).get_template(f"{notice.template}.{part}.j2").render(notice=notice)
+
+
+def _tags(notice: Notice, user_id: str) -> dict[str, str]:
+    """Say what a mail is about. A user's name may hold characters that SES takes in no tag; the id does not.
+
+    https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html
+    """
+    key_id = notice.key_id if isinstance(notice, AddressChanged) else notice.new_key_id or notice.old_key_id
+    about = {NOTICE_TAG: notice.template, USER_TAG: user_id, KEY_TAG: key_id}
+    return {name: value for name, value in about.items() if value}
 
 
 @cache

@@ -12,15 +12,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.common.environment import Environment
 from functions.common.errors import ConfigurationError, MailServiceError
 from functions.mail.message import Message
+from functions.mail.pace import PacedMailer
+from functions.mail.transport import Mailer
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_ssm import SSMClient
 
-# With the 45 s of an attempt (deadline.py) a mail is given up after at most 3 * 45 s + 1.5 s + 3 s = 139.5 s. A run of
-# the rotator keeps four minutes for the user it is at (RESERVE in rotator/run.py), the roll-back included.
 ATTEMPTS = 3
 """How often a mail is sent at most."""
+
+RETRY_SECONDS = 30.0
+"""A mail is not tried again when so much time has passed. With the 45 s and the answer's 120 s of an attempt
+(deadline.py) it takes 195 s at most; a run of the rotator keeps four minutes for the user it is at (RESERVE in
+rotator/run.py)."""
 
 _FIRST_PAUSE = 1.5
 
@@ -31,18 +36,6 @@ _jitter = random.SystemRandom()
 def longest_pause(attempt: int) -> float:
     """Return the seconds that may pass after an attempt has failed, counted from 1."""
     return _FIRST_PAUSE * 2.0 ** (attempt - 1)
-
-
-class Mailer(Protocol):
-    """Something that takes mails. ``send`` may be called from several threads at once."""
-
-    def send(self, message: Message) -> None:
-        """Hand one mail over; returning means that the service has accepted it.
-
-        Raises:
-            RecipientRefused: this mail is not taken, others may be.
-            MailServiceError: no mail is taken.
-        """
 
 
 class MailClients(Protocol):
@@ -58,17 +51,23 @@ class MailClients(Protocol):
 
 
 def connect(environment: Environment, clients: MailClients) -> Mailer:
-    """Build the mailer that the stack has chosen, and import no other: a cold start pays for every module.
+    """Build the mailer that the stack has chosen, and import no other: a cold start pays for each.
+
+    It sends at the pace that the service asks for.
 
     Raises:
         ConfigurationError: the mailer's settings or its secret are missing, or cannot be used.
     """
+    return PacedMailer(_connect(environment, clients))
+
+
+def _connect(environment: Environment, clients: MailClients) -> Mailer:
     # ruff: noqa: PLC0415 # the imports below stand where they are for the sake of Lambda's cold start
     match environment.mail_client:
         case "ses":
             from functions.mail.ses import SesMailer
 
-            return SesMailer(clients.sesv2, environment.mail_from)
+            return SesMailer(clients.sesv2, environment.mail_from, environment.ses_configuration_set)
         case "smtp" if environment.smtp:
             from functions.mail.smtp import SmtpMailer
 
@@ -83,7 +82,12 @@ def connect(environment: Environment, clients: MailClients) -> Mailer:
 
 
 def deliver(
-    mailer: Mailer, message: Message, *, attempts: int = ATTEMPTS, pause: Callable[[float], None] = time.sleep
+    mailer: Mailer,
+    message: Message,
+    *,
+    attempts: int = ATTEMPTS,
+    pause: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Send a mail, and try again after a fault that may pass: about 1 s later, then 2 s.
 
@@ -92,16 +96,19 @@ def deliver(
         message: what is sent.
         attempts: how often the mail is sent at most.
         pause: waits for a number of seconds.
+        clock: seconds that only ever grow.
 
     Raises:
         RecipientRefused: this mail is not taken; it was not tried again.
+        MailUnanswered: it may have been accepted; it was not tried again.
         MailServiceError: the service fails for good, or still failed at the last attempt.
     """
+    started = clock()
     for attempt in range(1, attempts):
         try:
             mailer.send(message)
         except MailServiceError as error:
-            if not error.transient:
+            if not error.transient or clock() - started > RETRY_SECONDS:
                 raise
             longest = longest_pause(attempt)
             pause(_jitter.uniform(longest / 3, longest))

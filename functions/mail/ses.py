@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import formataddr, parseaddr
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+    SSLError,
+)
 from botocore.exceptions import ConnectionError as CannotConnect
+from botocore.parsers import ResponseParserError
 
-from functions.common.errors import MailError, MailServiceError, RecipientRefused
+from functions.common.errors import MailError, MailServiceError, MailThrottled, MailUnanswered, RecipientRefused
 from functions.mail.message import Message
 from functions.mail.reply import quote
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
-    from mypy_boto3_sesv2.type_defs import ContentTypeDef
+    from mypy_boto3_sesv2.type_defs import ContentTypeDef, SendEmailRequestTypeDef
 
-# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html and the common errors of the API. A daily
-# quota that is used up arrives as a throttling error too.
-_PASSING = {
-    "LimitExceededException",
-    "RequestTimeout",
-    "ServiceUnavailable",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-}
+# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html and the common errors of the API.
+_PASSING = {"RequestTimeout", "ServiceUnavailable"}
+_THROTTLED = {"LimitExceededException", "Throttling", "ThrottlingException", "TooManyRequestsException"}
+# A daily quota that is used up arrives as a throttling error too, and does not pass within a run:
+# https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
+_QUOTA = re.compile(r"daily", re.IGNORECASE)
 _SERVER_FAULT = 500
+# What SES never saw.
+_NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
 
 
 class SesMailer:
-    """A mailer on SES. SES accepts mail for a suppressed address and does not send it: that goes unseen here."""
+    """A mailer on SES.
 
-    def __init__(self, client: SESV2Client, mail_from: str) -> None:
+    SES accepts mail for a suppressed address and does not send it; that, and whether a mail comes back, the events of
+    the configuration set tell.
+
+    Args:
+        client: SES, retrying.
+        mail_from: the sender, with or without a display name.
+        configuration_set: whose events tell of mails that come back; None: the identity's own, if it has one.
+    """
+
+    def __init__(self, client: SESV2Client, mail_from: str, configuration_set: str | None = None) -> None:
         self._client = client
+        self._configuration_set = configuration_set
         # SES takes a display name beyond ASCII only as an encoded word.
         self._mail_from = formataddr(parseaddr(mail_from))
 
@@ -42,25 +60,34 @@ class SesMailer:
 
         Raises:
             RecipientRefused: SES takes other mail, but not this one.
+            MailThrottled: SES takes mail, but not so fast.
+            MailUnanswered: SES was handed the mail, and did not say whether it takes it.
             MailServiceError: SES takes no mail, or could not be reached.
         """
+        request: SendEmailRequestTypeDef = {
+            "FromEmailAddress": self._mail_from,
+            "Destination": {"ToAddresses": [message.to]},
+            "Content": {
+                "Simple": {
+                    "Subject": _utf8(message.subject),
+                    "Body": {"Text": _utf8(message.text), "Html": _utf8(message.html)},
+                }
+            },
+            "EmailTags": [{"Name": name, "Value": value} for name, value in message.tags.items()],
+        }
+        if self._configuration_set:
+            request["ConfigurationSetName"] = self._configuration_set
         try:
-            self._client.send_email(
-                FromEmailAddress=self._mail_from,
-                Destination={"ToAddresses": [message.to]},
-                Content={
-                    "Simple": {
-                        "Subject": _utf8(message.subject),
-                        "Body": {"Text": _utf8(message.text), "Html": _utf8(message.html)},
-                    }
-                },
-            )
+            self._client.send_email(**request)
         except ClientError as error:
             raise self._explain(error, message.to) from error
+        # Some of these carry the request, and with it the secret: they are named here and not passed on.
+        except _NOT_SENT as error:
+            raise MailServiceError(f"SES could not be called: {type(error).__name__}", transient=True) from None
+        except (HTTPClientError, CannotConnect, ResponseParserError) as error:
+            raise MailUnanswered(f"SES was called, and did not answer: {type(error).__name__}") from None
         except BotoCoreError as error:
-            # Some of these carry the request, and with it the secret: they are named here and not passed on.
-            unreachable = isinstance(error, (HTTPClientError, CannotConnect))
-            raise MailServiceError(f"SES could not be called: {type(error).__name__}", transient=unreachable) from None
+            raise MailServiceError(f"SES could not be called: {type(error).__name__}", transient=False) from None
 
     def _explain(self, error: ClientError, to: str) -> MailError:
         code = error.response["Error"]["Code"]
@@ -72,6 +99,8 @@ class SesMailer:
         # SES does not say which address it finds illegal. The sender's was checked when the stack was deployed.
         if code in {"MessageRejected", "BadRequestException"}:
             return RecipientRefused(f"SES does not take this mail to {to}: {reply}")
+        if code in _THROTTLED and not _QUOTA.search(words):
+            return MailThrottled(f"SES throttles: {reply}")
         return MailServiceError(f"SES fails: {reply}", transient=code in _PASSING or status >= _SERVER_FAULT)
 
     def _faults_sender(self, words: str, to: str) -> bool:

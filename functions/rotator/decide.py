@@ -17,8 +17,7 @@ the ledger holds a ``current`` entry and none of these is due. That can hide no 
   does.
 
 Entries that are not ``current`` (a key in its grace period, say) prove nothing about the keys' age. What does break the
-argument, until the oldest ``current`` entry falls due: a user renamed to what another was called at the last run, and a
-``current`` item deleted from the table by hand.
+argument, until the oldest ``current`` entry falls due: a ``current`` item deleted from the table by hand.
 """
 
 from __future__ import annotations
@@ -30,6 +29,8 @@ from enum import StrEnum
 
 from functions.common.entry import Entry, Status
 from functions.common.keys import AccessKey
+from functions.common.secrets import parameter_name
+from functions.rotator.addresses import Standing, is_undeliverable, standing
 
 LEASE = timedelta(minutes=15)
 """The longest that a run can last (Lambda's own limit): until then a rotation that has begun may still be under way."""
@@ -49,6 +50,7 @@ class Action(StrEnum):
 
     ROTATE = "rotate"
     RECOVER = "recover"
+    TAKE_BACK = "take_back"
     NOT_DUE = "not_due"
     IN_GRACE = "in_grace"
     SKIP = "skip"
@@ -63,6 +65,41 @@ class Reason(StrEnum):
     UNDER_WAY = "under_way"
     NO_SUCH_USER = "no_such_user"
     NOT_TAGGED = "not_tagged"
+    OUTSIDE_PATHS = "outside_paths"
+    ADDRESS_HELD = "address_held"
+    UNDELIVERABLE = "undeliverable"
+    BACKING_OFF = "backing_off"
+    DORMANT = "dormant"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What holds for one user in one run.
+
+    Attributes:
+        user: the user's name.
+        user_id: IAM's id of the user.
+        email: where the user's mail goes, as the tags say.
+        rotate_after_days: the user's limit.
+        audit_days: the age from which an active key is reported, whatever the limit says.
+        address_hold: how long another address has to stand.
+        force: an operator wants this user's key rotated, due or not, held or not.
+        again: an operator wants a key made anew that the user never got.
+    """
+
+    user: str
+    user_id: str
+    email: str
+    rotate_after_days: int
+    audit_days: int
+    address_hold: timedelta
+    force: bool = False
+    again: bool = False
+
+    def standing(self, entries: Sequence[Entry], now: datetime) -> Standing:
+        """Tell how the user's address stands. An operator's force ends a hold."""
+        found = standing(entries, self.email, self.address_hold, now)
+        return Standing.STOOD if self.force and found in {Standing.CHANGED, Standing.HELD} else found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +110,15 @@ class Decision:
         action: what is to happen.
         reason: why, where the action is to skip.
         key: the key to rotate.
-        entry: the leftover to recover.
+        entry: the leftover to recover, or the rotation to take back; of a key to rotate, what the ledger knows.
+        anew: whether a rotation that is taken back begins anew at once.
     """
 
     action: Action
     reason: Reason | None = None
     key: AccessKey | None = None
     entry: Entry | None = None
+    anew: bool = False
 
 
 def is_due(created_at: datetime, rotate_after_days: int, now: datetime) -> bool:
@@ -110,13 +149,39 @@ def replaced(entries: Sequence[Entry]) -> set[str]:
     return {entry.replaces for entry in entries if entry.replaces} - {entry.key_id for entry in entries}
 
 
-def needs_listing(entries: Sequence[Entry], rotate_after_days: int, now: datetime) -> bool:
-    """Tell whether a user's keys have to be listed, since the ledger cannot rule out that one is due."""
+def to_take_back(entries: Sequence[Entry], rules: Rules, now: datetime) -> tuple[Entry, bool] | None:
+    """Find a rotation whose mail was accepted, and which is to be undone unless its successor has been used.
+
+    Returns:
+        Its entry, and whether another one begins at once: so it does for an address that has changed, for an operator
+        who wants it, and for a user who was renamed and can no longer read the encryption key under the old name. It
+        does not where mail to the user comes back.
+    """
+    for entry in entries:
+        if entry.status not in ENDING or entry.new_key_id is None:
+            continue
+        if rules.again:
+            return entry, True
+        if entry.status is not Status.EXPIRING or entry.confirmed_at is not None:
+            continue
+        if is_undeliverable([entry], rules.email):
+            return entry, False
+        left_behind = entry.parameter is not None and entry.parameter != parameter_name(rules.user, rules.user_id)
+        if left_behind or rules.standing(entries, now) is Standing.STOOD:
+            return entry, True
+    return None
+
+
+def needs_listing(entries: Sequence[Entry], rules: Rules, now: datetime) -> bool:
+    """Tell whether a user's keys have to be listed, since the ledger cannot rule out that there is something to do."""
     under_way = [entry for entry in entries if entry.status in UNDER_WAY]
     if under_way:
         return any(is_abandoned(entry, now) for entry in under_way)
+    if to_take_back(entries, rules, now):
+        return True
     current = [entry for entry in entries if entry.status is Status.CURRENT]
-    return not current or any(is_due(entry.created_at, rotate_after_days, now) for entry in current)
+    limit = min(rules.rotate_after_days, rules.audit_days)
+    return not current or any(is_due(entry.created_at, limit, now) for entry in current)
 
 
 def decide_from_ledger(entries: Sequence[Entry]) -> Decision:
@@ -128,17 +193,14 @@ def decide_from_ledger(entries: Sequence[Entry]) -> Decision:
     return Decision(action=Action.NOT_DUE)
 
 
-def decide(
-    keys: Sequence[AccessKey], entries: Sequence[Entry], rotate_after_days: int, now: datetime, *, force: bool = False
-) -> Decision:
+def decide(keys: Sequence[AccessKey], entries: Sequence[Entry], rules: Rules, now: datetime) -> Decision:
     """Decide for a user whose keys have been listed.
 
     Args:
         keys: all keys of the user.
         entries: all ledger entries of the user.
-        rotate_after_days: the user's limit.
+        rules: what holds for the user.
         now: the time of the run.
-        force: an operator wants this user's key rotated, due or not.
     """
     for entry in entries:
         if entry.status in UNDER_WAY:
@@ -147,20 +209,59 @@ def decide(
             return Decision(action=Action.SKIP, reason=Reason.UNDER_WAY)
     if not keys:
         return Decision(action=Action.SKIP, reason=Reason.NO_KEY)
+    return _in_grace(keys, entries, rules, now) or _of_one_key(keys, entries, rules, now)
 
-    # Even where the old key is gone already: a new rotation would overwrite the encryption key of a mail that may not
-    # have been read yet.
-    if any(entry.status in ENDING for entry in entries):
-        return Decision(action=Action.IN_GRACE)
+
+def _in_grace(keys: Sequence[AccessKey], entries: Sequence[Entry], rules: Rules, now: datetime) -> Decision | None:
+    """Decide for a user one of whose keys is to go; None for any other.
+
+    Even where that key is gone already: a new rotation would overwrite the encryption key of a mail that may not have
+    been read yet.
+    """
+    if unwanted := to_take_back(entries, rules, now):
+        entry, anew = unwanted
+        if anew and (obstacle := _obstacle_of_address(entries, rules, now)):
+            return Decision(action=Action.SKIP, reason=obstacle)
+        return Decision(action=Action.TAKE_BACK, entry=entry, anew=anew)
     handed_over = replaced(entries)
-    if any(key.id in handed_over for key in keys):
+    if any(entry.status in ENDING for entry in entries) or any(key.id in handed_over for key in keys):
         return Decision(action=Action.IN_GRACE)
+    return None
+
+
+def _of_one_key(keys: Sequence[AccessKey], entries: Sequence[Entry], rules: Rules, now: datetime) -> Decision:
+    """Decide for a user none of whose keys is on its way out."""
     if len(keys) > 1:
         return Decision(action=Action.SKIP, reason=Reason.FOREIGN_KEY)
-
     (key,) = keys
+    known = next((entry for entry in entries if entry.key_id == key.id), None)
     if not key.active:
-        return Decision(action=Action.SKIP, reason=Reason.INACTIVE_KEY)
-    if force or is_due(key.created_at, rotate_after_days, now):
-        return Decision(action=Action.ROTATE, key=key)
-    return Decision(action=Action.NOT_DUE)
+        resting = known is not None and known.dormant_since is not None
+        return Decision(action=Action.SKIP, reason=Reason.DORMANT if resting else Reason.INACTIVE_KEY)
+    if not rules.force and not is_due(key.created_at, rules.rotate_after_days, now):
+        return Decision(action=Action.NOT_DUE)
+    if obstacle := _obstacle(known, entries, rules, now):
+        return Decision(action=Action.SKIP, reason=obstacle)
+    return Decision(action=Action.ROTATE, key=key, entry=known)
+
+
+def _obstacle(known: Entry | None, entries: Sequence[Entry], rules: Rules, now: datetime) -> Reason | None:
+    """Find what keeps a due key from being rotated. An operator's force overrides all of it."""
+    if rules.force:
+        return None
+    if obstacle := _obstacle_of_address(entries, rules, now):
+        return obstacle
+    if known is not None and known.dormant_since is not None:
+        return Reason.DORMANT
+    if known is not None and known.try_again_on is not None and now < known.try_again_on:
+        return Reason.BACKING_OFF
+    return None
+
+
+def _obstacle_of_address(entries: Sequence[Entry], rules: Rules, now: datetime) -> Reason | None:
+    """Find what keeps a new key from being mailed to the user's address."""
+    if rules.force:
+        return None
+    if rules.standing(entries, now) in {Standing.CHANGED, Standing.HELD}:
+        return Reason.ADDRESS_HELD
+    return Reason.UNDELIVERABLE if is_undeliverable(entries, rules.email) else None

@@ -1,23 +1,25 @@
-"""What is said between the rotation and the old key's end: a reminder, and a word to an address that was left."""
+"""What is mailed besides new keys: a reminder before the grace period ends, and a word to an address that was left."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from functions.common import telemetry
 from functions.common.entry import Entry, Status
-from functions.common.errors import LedgerConflict, MailServiceError, RecipientRefused, reason
+from functions.common.errors import LedgerConflict, MailUnanswered, RecipientRefused, reason
+from functions.common.tags import is_allowed
 from functions.mail.message import AddressChanged, KeyReminder, compose
 from functions.mail.sender import deliver
+from functions.rotator.addresses import SCHEDULE_SLACK, Standing, former, is_undeliverable
 from functions.rotator.census import User
-from functions.rotator.decide import ENDING
+from functions.rotator.decide import Rules
 from functions.rotator.rotate import Tools
-
-SCHEDULE_SLACK = timedelta(hours=1)
-"""How much early a reminder may be: a daily run must not miss the moment by seconds and come a day too late."""
 
 
 class Matter(StrEnum):
@@ -36,17 +38,16 @@ class FollowUp:
     entry: Entry
 
 
-def due(user: User, reminder_days: int, now: datetime) -> Iterator[FollowUp]:
+def due(user: User, rules: Rules, reminder_days: int, now: datetime) -> Iterator[FollowUp]:
     """Find what a user may have to be told now. Whether a reminder is called for, the keys' use tells."""
+    if rules.standing(user.entries, now) is Standing.CHANGED:
+        yield FollowUp(matter=Matter.ADDRESS_CHANGED, user=user, entry=_last_of(user.entries))
     for entry in user.entries:
-        if entry.status not in ENDING:
-            continue
-        if entry.email is not None and entry.email != user.policy.email:
-            yield FollowUp(matter=Matter.ADDRESS_CHANGED, user=user, entry=entry)
         if (
             entry.status is Status.EXPIRING
             and reminder_days > 0
             and entry.reminded_at is None
+            and entry.grace_ended_on is None
             and entry.new_key_id is not None
             and entry.delete_on is not None
             and entry.delete_on - timedelta(days=reminder_days) - SCHEDULE_SLACK <= now < entry.delete_on
@@ -58,7 +59,7 @@ def follow_up(item: FollowUp, tools: Tools) -> bool:
     """Tell somebody; tell whether there was something to tell.
 
     A reminder is noted in the ledger first, so that of several runs one mails; the note is taken off should the mail
-    service fail. That an address was left is noted last: whoever is cut off must hear of it, if need be twice.
+    fail. That an address was left is noted last: whoever is cut off must hear of it, if need be twice.
 
     Raises:
         MailError: the mail was not accepted.
@@ -74,50 +75,73 @@ def _remind(user: User, entry: Entry, tools: Tools) -> bool:
     successor = next((other for other in user.entries if other.key_id == new_key_id), None)
     new_key_used = tools.keys.was_used(new_key_id)
     last_use = tools.keys.last_use(entry.key_id)
-    still_used = last_use.at if last_use and successor and last_use.is_work_since(successor.created_at) else None
-    if new_key_used and still_used is None:
+    still_used = bool(last_use and successor and last_use.is_work_since(successor.created_at))
+    if new_key_used and not still_used:
         return False
 
-    try:
-        tools.ledger.remind(entry, tools.now())
-    except LedgerConflict:
-        return False
+    _note_reminder(entry, tools)
     notice = KeyReminder(
         user=user.name,
         account=tools.account,
         old_key_id=entry.key_id,
         new_key_id=new_key_id,
-        delete_on=delete_on,
-        recovery_days=tools.recovery_days,
+        outlook=tools.terms.outlook(delete_on, confirmed=new_key_used),
+        extended=False,
         new_key_used=new_key_used,
-        old_key_last_used=still_used,
+        old_key_last_use=last_use,
         instruction=user.policy.instruction,
     )
     try:
-        deliver(tools.mailer, compose(notice, user.policy.email), pause=tools.pause)
-    except MailServiceError:
-        tools.ledger.remind(entry, None)
+        deliver(tools.mailer, compose(notice, user.policy.email, user_id=user.id), pause=tools.pause)
+    except MailUnanswered:
+        raise
+    except Exception:
+        tools.ledger.not_reminded(entry, tools.run)
         raise
     telemetry.info("reminded", user=user.name, old_key=entry.key_id, new_key=new_key_id, new_key_used=new_key_used)
     return True
 
 
+def _note_reminder(entry: Entry, tools: Tools) -> None:
+    """Note a reminder before it is sent. A note whose answer was lost is taken off, so that a later run reminds.
+
+    Raises:
+        LedgerConflict: another run reminds, or the entry has moved.
+        ClientError, BotoCoreError: DynamoDB failed.
+    """
+    try:
+        tools.ledger.remind(entry, tools.now(), tools.run)
+    except (BotoCoreError, ClientError):
+        with contextlib.suppress(BotoCoreError, ClientError, LedgerConflict):
+            tools.ledger.not_reminded(entry, tools.run)
+        raise
+
+
 def _tell_old_address(user: User, entry: Entry, tools: Tools) -> bool:
-    old_address, new_address = entry.email or "", user.policy.email
+    old_address, new_address = former(user.entries) or "", user.policy.email
     notice = AddressChanged(
         user=user.name,
         account=tools.account,
         new_address=new_address,
-        old_key_id=entry.key_id,
-        delete_on=entry.delete_on,
+        key_id=entry.key_id,
+        used_from=tools.now() + tools.terms.address_hold,
     )
+    if not is_allowed(old_address, tools.allowed_email_domains):
+        telemetry.warning("old_address_not_allowed", user=user.name, key=entry.key_id)
+    elif is_undeliverable(user.entries, old_address):
+        telemetry.warning("old_address_undeliverable", user=user.name, key=entry.key_id)
+    else:
+        try:
+            deliver(tools.mailer, compose(notice, old_address, user_id=user.id), pause=tools.pause)
+        except RecipientRefused as fault:
+            telemetry.warning("old_address_refused", user=user.name, key=entry.key_id, reason=reason(fault))
     try:
-        deliver(tools.mailer, compose(notice, old_address), pause=tools.pause)
-    except RecipientRefused as fault:
-        telemetry.warning("old_address_refused", user=user.name, old_key=entry.key_id, reason=reason(fault))
-    try:
-        tools.ledger.readdress(entry, old_address, new_address)
+        tools.ledger.note_address(user.entries, new_address, tools.now())
     except LedgerConflict:
         return False
-    telemetry.info("address_changed", user=user.name, old_key=entry.key_id)
+    telemetry.warning("address_changed", user=user.name, key=entry.key_id)
     return True
+
+
+def _last_of(entries: tuple[Entry, ...]) -> Entry:
+    return max(entries, key=lambda entry: entry.created_at)

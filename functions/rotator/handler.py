@@ -23,7 +23,8 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """Run the rotator.
 
     Args:
-        event: the schedule's event, or ``{"dry_run": …, "users": […], "force": …}``, each of them optional.
+        event: the schedule's event, SES's about a mail that came back, or an operator's ``{"dry_run": …, "users": […],
+            "force": …, "again": …}``, each of them optional.
         context: Lambda's, for the time that is left.
 
     Returns:

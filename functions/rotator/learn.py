@@ -8,33 +8,45 @@ from datetime import datetime
 from functions.common import telemetry
 from functions.common.entry import Entry, Status
 from functions.common.errors import LedgerConflict
+from functions.common.keys import AccessKeys
 from functions.common.ledger import Ledger
 from functions.rotator.case import Case
 from functions.rotator.decide import LEASE, replaced
 
 
-def learn(cases: Sequence[Case], ledger: Ledger, now: datetime) -> None:
-    """Enter keys seen for the first time, and drop entries of keys that are gone.
+def learn(cases: Sequence[Case], ledger: Ledger, keys: AccessKeys, now: datetime) -> None:
+    """Enter keys seen for the first time, and drop entries of keys that are proved to be gone.
 
     A key that is due is entered by its rotation; and one that is with the destructor must not be entered here, or its
     end would be taken for called off.
 
     Raises:
-        ClientError, BotoCoreError: DynamoDB failed; what was entered until then stands.
+        ClientError, BotoCoreError: AWS failed; what was entered until then stands.
     """
     listed = [case for case in cases if case.keys is not None and not case.is_due]
-    ledger.learn([entry for case in listed for entry in _unknown(case)])
-    for entry in (entry for case in listed for entry in _outlived(case, now)):
-        try:
-            ledger.forget(entry)
-        except LedgerConflict:
-            telemetry.info("entry_moved_by_another_run", user=entry.user, key=entry.key_id)
+    ledger.learn([entry for case in listed for entry in unknown(case)])
+    for case in listed:
+        for entry in _outlived(case, now):
+            if not keys.is_gone(entry.key_id, case.keys or ()):
+                continue
+            try:
+                ledger.forget(entry)
+            except LedgerConflict:
+                telemetry.info("entry_moved_by_another_run", user=entry.user, key=entry.key_id)
 
 
-def _unknown(case: Case) -> list[Entry]:
+def unknown(case: Case) -> list[Entry]:
+    """Give the entries of keys that were listed, and of which the ledger does not know."""
     known = {entry.key_id for entry in case.user.entries} | replaced(case.user.entries)
     return [
-        Entry(user=case.user.name, key_id=key.id, status=Status.CURRENT, created_at=key.created_at)
+        Entry(
+            user=case.user.name,
+            user_id=case.user.id,
+            key_id=key.id,
+            status=Status.CURRENT,
+            created_at=key.created_at,
+            email=case.user.policy.email,
+        )
         for key in case.keys or ()
         if key.id not in known
     ]

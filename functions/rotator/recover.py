@@ -7,10 +7,11 @@ status      IAM                                            then
 ==========  =============================================  ==========================================
 rotating    a second key from that time, never used        nobody holds it: delete it, begin anew
 rotating    no such key                                    begin anew
-delivering  the successor is gone                          it was being taken back: finish that
+delivering  the successor is proved to be gone             it was being taken back: finish that
 delivering  the successor has been used                    it has arrived: arm
 delivering  never used, and the sealed block is at hand    mail the same block again, arm
 delivering  never used, and the secret is lost             nobody may hold it: delete it, begin anew
+delivering  never used, and the address is another one     nothing is mailed there: delete it
 ==========  =============================================  ==========================================
 
 A key is deleted only while the old one is there and active, so that nobody is left without a key; otherwise the run
@@ -23,7 +24,9 @@ from functions.common import telemetry
 from functions.common.entry import Entry, Status
 from functions.common.errors import KeyRotatorError, RecipientRefused
 from functions.common.keys import AccessKey
-from functions.common.secrets import SealedPair
+from functions.common.secrets import SealedPair, parameter_name
+from functions.common.tags import same_address
+from functions.rotator.addresses import is_undeliverable
 from functions.rotator.census import User
 from functions.rotator.decide import lost_successor
 from functions.rotator.rotate import Tools, arm, end_of_grace, mail, take_back
@@ -33,7 +36,9 @@ def recover(user: User, entry: Entry, tools: Tools) -> bool:
     """Finish a rotation that was left behind, or take it back.
 
     Returns:
-        Whether it is finished; if not, the old key is as it was before, and may be rotated anew.
+        Whether it is finished; if not, the old key is as it was before, and may be rotated anew. The encryption key is
+        still there: a rotation that follows at once overwrites it, and SSM wants half a minute between deleting a
+        parameter and making one of the same name.
 
     Raises:
         LedgerConflict: another run has taken it up.
@@ -44,7 +49,7 @@ def recover(user: User, entry: Entry, tools: Tools) -> bool:
     keys = tools.keys.of(user.name) or []
     telemetry.info("recovering", user=user.name, key=entry.key_id, status=entry.status)
 
-    old = _find(keys, entry.key_id)
+    old = find(keys, entry.key_id)
     old_key_works = old is not None and old.active
     if entry.status is Status.ROTATING:
         lost = lost_successor(entry, keys)
@@ -53,19 +58,36 @@ def recover(user: User, entry: Entry, tools: Tools) -> bool:
         tools.ledger.withdraw(entry)
         return False
 
-    successor = _find(keys, entry.new_key_id)
+    successor = find(keys, entry.new_key_id)
     if successor is None:
+        if not tools.keys.is_gone(entry.new_key_id or "", keys):
+            raise KeyRotatorError(f"IAM does not list access key {entry.new_key_id} of {user.name}, and says it exists")
         tools.ledger.withdraw(entry)
         return False
-    if not tools.keys.was_used(successor.id):
-        if entry.sealed_block and entry.parameter:
-            _mail_again(user, entry, successor, tools, old_key_works=old_key_works)
-            return True
-        _delete(user, entry, successor, tools, old_key_works=old_key_works)
-        tools.ledger.withdraw(entry)
-        return False
-    arm(entry, successor.id, successor.created_at, end_of_grace(user, tools), tools)
-    return True
+    if tools.keys.was_used(successor.id):
+        arm(entry, successor.id, successor.created_at, end_of_grace(user, tools), tools)
+        return True
+    if entry.sealed_block and _may_mail_again(user, entry):
+        _mail_again(user, entry, successor, tools, old_key_works=old_key_works)
+        return True
+    _delete(user, entry, successor, tools, old_key_works=old_key_works)
+    tools.ledger.withdraw(entry)
+    return False
+
+
+def find(keys: list[AccessKey], key_id: str | None) -> AccessKey | None:
+    """Find a key among those that were listed."""
+    return next((key for key in keys if key.id == key_id), None)
+
+
+def _may_mail_again(user: User, entry: Entry) -> bool:
+    """Tell whether the same block can go to the same person: not to another address, nor under another name."""
+    email = user.policy.email
+    return (
+        same_address(entry.email or email, email)
+        and not is_undeliverable([entry], email)
+        and entry.parameter == parameter_name(user.name, user.id)
+    )
 
 
 def _mail_again(user: User, entry: Entry, successor: AccessKey, tools: Tools, *, old_key_works: bool) -> None:
@@ -74,18 +96,15 @@ def _mail_again(user: User, entry: Entry, successor: AccessKey, tools: Tools, *,
     pair = SealedPair(block=entry.sealed_block or "", parameter=entry.parameter or "")
     try:
         mail(user, entry, successor.id, pair, delete_on, tools)
-    except RecipientRefused:
+    except RecipientRefused as fault:
         if old_key_works:
-            take_back(user, entry, successor.id, tools)
+            take_back(user, entry, successor.id, tools, fault)
         raise
     arm(entry, successor.id, successor.created_at, delete_on, tools)
 
 
 def _delete(user: User, entry: Entry, key: AccessKey, tools: Tools, *, old_key_works: bool) -> None:
     """Delete a key that nobody may hold.
-
-    Its encryption key, if it has one, stays: the rotation that begins anew overwrites it, and SSM wants half a minute
-    between deleting a parameter and making one of the same name.
 
     Raises:
         KeyRotatorError: it would be the user's only key that works, and somebody may hold it after all.
@@ -97,7 +116,3 @@ def _delete(user: User, entry: Entry, key: AccessKey, tools: Tools, *, old_key_w
         )
     tools.keys.delete(user.name, key.id)
     telemetry.info("rotation_taken_back", user=user.name, old_key=entry.key_id, new_key=key.id)
-
-
-def _find(keys: list[AccessKey], key_id: str | None) -> AccessKey | None:
-    return next((key for key in keys if key.id == key_id), None)

@@ -1,10 +1,11 @@
 """One rotation: the steps, in their order, and what takes them back.
 
-    begin ─▶ create ─▶ seal ─▶ deliver ─▶ mail ─▶ arm
-             └──── a failure here takes it all back
+    begin ─▶ prepare ─▶ create ─▶ deliver ─▶ mail ─▶ arm
+             └────── a failure here takes it all back
 
-Each step can be repeated, and each write is conditional. Wherever the process dies, the ledger says how far it came,
-and ``recover`` goes on from there.
+What can fail for everybody comes before there is a key: the encryption key is stored, the mail is written once. Each
+step can be repeated, and each write is conditional. Wherever the process dies, the ledger says how far it came, and
+``recover`` goes on from there.
 """
 
 from __future__ import annotations
@@ -12,23 +13,39 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.common import telemetry
 from functions.common.account import Account
-from functions.common.entry import Entry
-from functions.common.errors import KeyCreationUnanswered, KeyRotatorError, LedgerConflict, SealingError, reason
+from functions.common.entry import Entry, Status
+from functions.common.errors import (
+    KeyCreationUnanswered,
+    KeyRotatorError,
+    LedgerConflict,
+    MailError,
+    MailUnanswered,
+    SealingError,
+    reason,
+)
 from functions.common.keys import AccessKey, AccessKeys, KeyMaker, KeyPair
 from functions.common.ledger import Ledger
-from functions.common.secrets import SealedPair, SecretStore, parameter_name
+from functions.common.secrets import Seal, SealedPair, SecretStore, parameter_name
+from functions.common.terms import Terms
 from functions.mail.message import NewKey, PlainKey, SealedKey, compose
-from functions.mail.sender import Mailer, deliver
+from functions.mail.sender import deliver
+from functions.mail.transport import Mailer
+from functions.rotator.addresses import SCHEDULE_SLACK
 from functions.rotator.census import User
 from functions.rotator.decide import lost_successor
 
 _ARM_ATTEMPTS = 3
+
+_PAUSE_DAYS = (1, 2, 4, 7)
+"""How long a user waits whose mail failed: longer each time, so that a mailbox that is gone costs little."""
+
+_STAND_IN = KeyPair(id="AKIA0000000000000000", secret="none", created_at=datetime.min.replace(tzinfo=UTC))  # noqa: S106 (stands for one)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +53,12 @@ class Tools:
     """What the steps work with.
 
     Attributes:
-        secrets: where encryption keys are kept; None on a run that has no use for them.
+        secrets: where encryption keys are kept.
         encrypt: whether new pairs are sealed before they are mailed.
         region: where the encryption keys are, as the mail tells the user.
-        recovery_days: how long an old key stays Inactive before it is deleted, as the mail tells the user.
+        terms: on which terms old keys end, as the mail tells the user.
+        allowed_email_domains: where mail may go to; empty: anywhere.
+        run: identifies this run.
         now: the clock.
         pause: how to wait, in seconds, before something is tried again.
     """
@@ -47,31 +66,43 @@ class Tools:
     keys: AccessKeys
     maker: KeyMaker
     ledger: Ledger
-    secrets: SecretStore | None
+    secrets: SecretStore
     encrypt: bool
     mailer: Mailer
     account: Account
     region: str
-    recovery_days: int
+    terms: Terms
+    allowed_email_domains: frozenset[str]
+    run: str
     now: Callable[[], datetime]
     pause: Callable[[float], None] = time.sleep
 
 
-def rotate(user: User, key: AccessKey, tools: Tools) -> None:
+def rotate(user: User, key: AccessKey, known: Entry | None, tools: Tools) -> None:
     """Give a user a new key, and schedule the end of the old one.
+
+    Args:
+        user: the user.
+        key: the key that is due.
+        known: what the ledger holds of it, if anything.
+        tools: what to work with.
 
     Raises:
         LedgerConflict: another run has this user; nothing is changed.
         KeyLimitExceeded: somebody else has made a second key; nothing is changed.
         KeyCreationUnanswered: IAM gave no answer; the key it may have made is removed, now or by a later run.
-        SealingError: the pair could not be sealed; the new key is removed again.
+        SealingError: the encryption key could not be stored; no key has been made.
+        MailUnanswered: the mail may have been accepted: a later run finds out.
         MailError: the mail was not accepted; the new key is removed again.
         ClientError: AWS refused; the new key is removed again, or, once its mail is out, a later run finishes.
     """
-    entry = tools.ledger.begin(user.name, key.id, created_at=key.created_at, now=tools.now(), email=user.policy.email)
+    entry = tools.ledger.begin(
+        known or _seen_first(user, key), now=tools.now(), email=user.policy.email, sealed=tools.encrypt
+    )
+    seal = _prepare(user, entry, tools)
     pair = _create(user, entry, tools)
     try:
-        sealed = _seal(user, pair, tools)
+        sealed = seal.close(user.name, pair) if seal else None
         entry = tools.ledger.deliver(
             entry,
             new_key_id=pair.id,
@@ -80,14 +111,16 @@ def rotate(user: User, key: AccessKey, tools: Tools) -> None:
         )
         delete_on = end_of_grace(user, tools)
         mail(user, entry, pair.id, sealed or pair, delete_on, tools)
-    except Exception:
-        _take_back_or_leave(user, entry, pair.id, tools)
+    except MailUnanswered:
+        raise
+    except Exception as fault:
+        _take_back_or_leave(user, entry, pair.id, tools, fault)
         raise
     arm(entry, pair.id, pair.created_at, delete_on, tools)
 
 
 def end_of_grace(user: User, tools: Tools) -> datetime:
-    """Tell when an old key goes whose successor is mailed now."""
+    """Tell when the grace period of an old key ends whose successor is mailed now."""
     return (tools.now() + timedelta(days=user.policy.delete_after_days)).replace(microsecond=0)
 
 
@@ -97,23 +130,11 @@ def mail(
     """Mail a user the new key, sealed or plain.
 
     Raises:
+        MailUnanswered: it may have been accepted.
         MailError: it was not accepted.
     """
-    if isinstance(pair, SealedPair):
-        content: SealedKey | PlainKey = SealedKey(block=pair.block, parameter=pair.parameter, region=tools.region)
-    else:
-        content = PlainKey(secret=pair.secret)
-    notice = NewKey(
-        user=user.name,
-        account=tools.account,
-        new_key_id=new_key_id,
-        old_key_id=entry.key_id,
-        delete_on=delete_on,
-        recovery_days=tools.recovery_days,
-        instruction=user.policy.instruction,
-        content=content,
-    )
-    deliver(tools.mailer, compose(notice, user.policy.email), pause=tools.pause)
+    notice = _notice(user, entry, new_key_id, pair, delete_on, tools)
+    deliver(tools.mailer, compose(notice, user.policy.email, user_id=user.id), pause=tools.pause)
 
 
 def arm(entry: Entry, new_key_id: str, new_key_created_at: datetime, delete_on: datetime, tools: Tools) -> None:
@@ -124,7 +145,13 @@ def arm(entry: Entry, new_key_id: str, new_key_created_at: datetime, delete_on: 
     """
     for attempt in range(1, _ARM_ATTEMPTS + 1):
         try:
-            tools.ledger.arm(entry, new_key_id=new_key_id, new_key_created_at=new_key_created_at, delete_on=delete_on)
+            tools.ledger.arm(
+                entry,
+                new_key_id=new_key_id,
+                new_key_created_at=new_key_created_at,
+                delivered_at=tools.now(),
+                delete_on=delete_on,
+            )
         except LedgerConflict:
             telemetry.warning("rotation_moved_by_another_run", user=entry.user, key=entry.key_id)
             return
@@ -143,8 +170,15 @@ def arm(entry: Entry, new_key_id: str, new_key_created_at: datetime, delete_on: 
             return
 
 
-def take_back(user: User, entry: Entry, new_key_id: str, tools: Tools) -> None:
+def take_back(user: User, entry: Entry, new_key_id: str, tools: Tools, fault: Exception | None = None) -> None:
     """Undo a rotation: the new key first, since it is what nobody may hold; the ledger's item last, since it tells.
+
+    Args:
+        user: the user.
+        entry: the rotation.
+        new_key_id: the key that it made.
+        tools: what to work with.
+        fault: what it failed for. After a mail that was not accepted, the next attempt waits.
 
     Raises:
         ClientError, BotoCoreError, KeyRotatorError: it could not be undone; the entry stays, for a later run.
@@ -152,10 +186,52 @@ def take_back(user: User, entry: Entry, new_key_id: str, tools: Tools) -> None:
     if not tools.keys.delete(user.name, new_key_id):
         # IAM may not know yet of a key it has just made: only a later look can tell that it is gone.
         raise KeyRotatorError(f"IAM does not find access key {new_key_id}, which was just made")
-    if tools.secrets:
-        tools.secrets.remove_if_for(parameter_name(user.name, user.id), new_key_id)
-    tools.ledger.withdraw(entry)
+    withdraw(user, entry, tools, fault)
     telemetry.info("rotation_taken_back", user=user.name, old_key=entry.key_id, new_key=new_key_id)
+
+
+def withdraw(user: User, entry: Entry, tools: Tools, fault: Exception | None = None) -> None:
+    """Take the entry back, and first the encryption key, with which nothing is encrypted any more.
+
+    Args:
+        user: the user.
+        entry: the rotation; its new key is gone, or was never made.
+        tools: what to work with.
+        fault: what it failed for, if it did.
+
+    Raises:
+        LedgerConflict: another run has moved the entry.
+        ClientError, BotoCoreError: SSM or DynamoDB failed; the entry stays, for a later run.
+    """
+    if entry.sealed_by:
+        tools.secrets.remove_if_for(parameter_name(user.name, user.id), entry.sealed_by)
+    if not isinstance(fault, MailError):
+        tools.ledger.withdraw(entry)
+        return
+    failures = entry.failures + 1
+    days = _PAUSE_DAYS[min(failures, len(_PAUSE_DAYS)) - 1]
+    later = (tools.now() + timedelta(days=days) - SCHEDULE_SLACK).replace(microsecond=0)
+    tools.ledger.withdraw(entry, failures=failures, try_again_on=later)
+
+
+def _seen_first(user: User, key: AccessKey) -> Entry:
+    return Entry(user=user.name, user_id=user.id, key_id=key.id, status=Status.CURRENT, created_at=key.created_at)
+
+
+def _prepare(user: User, entry: Entry, tools: Tools) -> Seal | None:
+    """Try what could fail for everybody, while there is nothing to take back: store the key, write the mail."""
+    try:
+        seal = tools.secrets.prepare(user.name, user.id, entry.attempt or "") if tools.encrypt else None
+        pair = SealedPair(block="none", parameter=seal.parameter) if seal else _STAND_IN
+        notice = _notice(user, entry, _STAND_IN.id, pair, end_of_grace(user, tools), tools)
+        compose(notice, user.policy.email, user_id=user.id)
+    except SealingError:
+        tools.ledger.withdraw(entry)
+        raise
+    except Exception:
+        withdraw(user, entry, tools)
+        raise
+    return seal
 
 
 def _create(user: User, entry: Entry, tools: Tools) -> KeyPair:
@@ -171,23 +247,39 @@ def _create(user: User, entry: Entry, tools: Tools) -> KeyPair:
         # A key that IAM does not list yet would be missed: the entry stays, and a later run looks again.
         raise
     except Exception:
-        tools.ledger.withdraw(entry)
+        withdraw(user, entry, tools)
         raise
 
 
-def _seal(user: User, pair: KeyPair, tools: Tools) -> SealedPair | None:
-    if not tools.encrypt:
-        return None
-    if tools.secrets is None:
-        raise SealingError("pairs are to be sealed, and there is no place for their keys")
-    return tools.secrets.seal(user.name, user.id, pair)
+def _notice(
+    user: User, entry: Entry, new_key_id: str, pair: KeyPair | SealedPair, delete_on: datetime, tools: Tools
+) -> NewKey:
+    if isinstance(pair, SealedPair):
+        content: SealedKey | PlainKey = SealedKey(block=pair.block, parameter=pair.parameter, region=tools.region)
+    else:
+        content = PlainKey(secret=pair.secret)
+    return NewKey(
+        user=user.name,
+        account=tools.account,
+        new_key_id=new_key_id,
+        old_key_id=entry.key_id,
+        outlook=tools.terms.outlook(delete_on),
+        instruction=user.policy.instruction,
+        content=content,
+    )
 
 
-def _take_back_or_leave(user: User, entry: Entry, new_key_id: str, tools: Tools) -> None:
+def _take_back_or_leave(
+    user: User, entry: Entry, new_key_id: str, tools: Tools, fault: Exception | None = None
+) -> None:
     """Undo a rotation that failed; what cannot be undone now is left to a later run, and the first fault is told."""
     try:
-        take_back(user, entry, new_key_id, tools)
-    except (BotoCoreError, ClientError, KeyRotatorError) as fault:
+        take_back(user, entry, new_key_id, tools, fault)
+    except (BotoCoreError, ClientError, KeyRotatorError) as obstacle:
         telemetry.error(
-            "rotation_left_to_recovery", user=user.name, old_key=entry.key_id, new_key=new_key_id, reason=reason(fault)
+            "rotation_left_to_recovery",
+            user=user.name,
+            old_key=entry.key_id,
+            new_key=new_key_id,
+            reason=reason(obstacle),
         )

@@ -17,14 +17,23 @@ class Summary:
     """Counts, and for users who need somebody's attention their names with the reason. Never holds key material.
 
     Attributes:
+        swept: chores of the sweep that were done.
+        taken_back: rotations whose mail was accepted, and which were undone.
+        remaining: users who were not served, for lack of time, of a mail service that works, or of IAM's patience.
         oldest_key_age: of all active keys of the users looked after, as far as the run has seen them.
-        overdue: users whose every key is older than their limit, those served in this run excepted.
+        overdue: users with an active key older than audits allow, whoever made it; the oldest key's age in days.
+        addresses_changed: users whose address is another one since this run.
+        returned: users whose mail came back.
+        dormant: users whose key was deactivated since it was never used.
+        refused: users for whom an operator's wish was not followed, with the reason.
         malformed: ledger items that could not be read; a user's key with such an item is not rotated.
-        remaining: users who were not started, for lack of time or of a mail service that works.
+        unknown_keys: users with keys that the ledger did not know.
+        out_of_step: whether the ledger knows so little that it must have been lost, or restored.
     """
 
     rotated: int = 0
     recovered: int = 0
+    taken_back: int = 0
     rearmed: int = 0
     swept: int = 0
     reminded: int = 0
@@ -32,9 +41,15 @@ class Summary:
     not_due: int = 0
     remaining: int = 0
     oldest_key_age: timedelta = timedelta()
-    overdue: set[str] = field(default_factory=set)
+    overdue: dict[str, int] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
+    addresses_changed: set[str] = field(default_factory=set)
+    returned: set[str] = field(default_factory=set)
+    dormant: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
     malformed: int = 0
+    unknown_keys: set[str] = field(default_factory=set)
+    out_of_step: bool = False
     misconfigured: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     decisions: dict[str, dict[str, Any]] | None = None
@@ -68,15 +83,21 @@ class Summary:
         result: dict[str, Any] = {
             "rotated": self.rotated,
             "recovered": self.recovered,
+            "taken_back": self.taken_back,
             "rearmed": self.rearmed,
             "swept": self.swept,
             "reminded": self.reminded,
             "in_grace": self.in_grace,
             "not_due": self.not_due,
             "remaining": self.remaining,
-            "overdue": len(self.overdue),
             "oldest_key_age_days": self.oldest_key_age.days,
+            "overdue": dict(sorted(self.overdue.items())),
+            "addresses_changed": sorted(self.addresses_changed),
+            "returned": sorted(self.returned),
+            "dormant": sorted(self.dormant),
+            "refused": dict(sorted(self.refused.items())),
             "malformed": self.malformed,
+            "out_of_step": self.out_of_step,
             "skipped": {str(reason): number for reason, number in sorted(self.skipped.items())},
             "misconfigured": dict(sorted(self.misconfigured.items())),
             "failed": dict(sorted(self.failed.items())),
@@ -97,7 +118,12 @@ class Summary:
         telemetry.count("UsersMisconfigured", len(self.misconfigured))
         telemetry.count("LedgerItemsMalformed", self.malformed)
         telemetry.count("Remaining", self.remaining)
-        telemetry.count("UsersOverdue", len(self.overdue))
+        telemetry.count("KeysOverdue", len(self.overdue))
+        telemetry.count("TakenBack", self.taken_back)
+        telemetry.count("AddressesChanged", len(self.addresses_changed))
+        telemetry.count("MailsReturned", len(self.returned))
+        telemetry.count("Dormant", len(self.dormant))
+        telemetry.count("LedgerOutOfStep", int(self.out_of_step))
         telemetry.count("OldestKeyAgeDays", self.oldest_key_age.days)
 
     def raise_if_failed(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -25,7 +25,7 @@ class Outcome(Generic[Item, Result]):
 def work_through(
     work: Callable[[Item], Result], items: Sequence[Item], *, may_start: Callable[[], bool]
 ) -> Iterator[Outcome[Item, Result]]:
-    """Do the work for each item, a few at a time, and give the outcomes in the items' order.
+    """Do the work for each item, a few at a time, and give each outcome as it comes.
 
     Args:
         work: what to do; its result is not None. A fault of one item does not touch the others.
@@ -42,4 +42,5 @@ def work_through(
             return Outcome(item=item, fault=fault)
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        yield from pool.map(attempt, items)
+        for finished in as_completed([pool.submit(attempt, item) for item in items]):
+            yield finished.result()

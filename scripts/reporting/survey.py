@@ -18,9 +18,9 @@ from functions.common.environment import Environment
 from functions.common.errors import MalformedEntry, reason
 from functions.common.keys import AccessKey, AccessKeys, LastUse
 from functions.common.ledger import Ledger
-from functions.common.tags import Defaults, UserPolicy
-from functions.rotator import census
-from functions.rotator.decide import CLOCK_SKEW, ENDING, LEASE, Action, Decision, Reason, decide, is_due
+from functions.common.tags import UserPolicy
+from functions.rotator import census, renames
+from functions.rotator.decide import CLOCK_SKEW, ENDING, LEASE, Action, Decision, Reason, Rules, decide, is_due
 from functions.rotator.workers import work_through
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ class Subject:
     """A tagged user before the look at the keys: a policy, or the fault in it."""
 
     name: str
+    id: str
     policy: UserPolicy | None
     fault: str | None
     entries: tuple[Entry, ...]
@@ -204,21 +205,14 @@ class Surveyor:
             ClientError, BotoCoreError: the users or the ledger could not be read.
         """
         ledger = _ReadLedger(self.dynamodb, self.environment.table)
-        found = census.take(
-            self.iam,
-            ledger,
-            defaults=Defaults(
-                rotate_after_days=self.environment.rotate_after_days,
-                delete_after_days=self.environment.delete_after_days,
-            ),
-            allowed_email_domains=self.environment.allowed_email_domains,
-        )
+        found = renames.follow(census.take(self.iam, ledger, self.environment), None, self.now)
         subjects = [
-            Subject(name=user.name, policy=user.policy, fault=None, entries=user.entries) for user in found.users
+            Subject(name=user.name, id=user.id, policy=user.policy, fault=None, entries=user.entries)
+            for user in found.users
         ]
         for name, fault in found.misconfigured.items():
             entries = tuple(entry for entry in found.entries if entry.user == name)
-            subjects.append(Subject(name=name, policy=None, fault=fault, entries=entries))
+            subjects.append(Subject(name=name, id=found.ids[name], policy=None, fault=fault, entries=entries))
         return subjects, [str(fault) for fault in ledger.faults]
 
     def look_at(self, subjects: Sequence[Subject]) -> Iterator[UserReport]:
@@ -238,13 +232,23 @@ class Surveyor:
         if listed is None:
             decision = Decision(action=Action.SKIP, reason=Reason.NO_SUCH_USER)
         else:
-            decision = decide(listed, subject.entries, subject.policy.rotate_after_days, self.now)
+            decision = decide(listed, subject.entries, self._rules(subject, subject.policy), self.now)
         return UserReport(
             name=subject.name,
             policy=subject.policy,
             decision=decision,
             keys=keys,
             step=self._next_step(decision, keys, subject),
+        )
+
+    def _rules(self, subject: Subject, policy: UserPolicy) -> Rules:
+        return Rules(
+            user=subject.name,
+            user_id=subject.id,
+            email=policy.email,
+            rotate_after_days=policy.rotate_after_days,
+            audit_days=self.environment.audit_days,
+            address_hold=timedelta(days=self.environment.address_hold_days),
         )
 
     def _report(self, key: AccessKey, entries: Sequence[Entry]) -> KeyReport:
@@ -265,6 +269,8 @@ class Surveyor:
                 return Step(what="rotation", on=due)
             case Action.RECOVER:
                 return Step(what="recovery", on=None)
+            case Action.TAKE_BACK:
+                return Step(what="another new key" if decision.anew else "withdrawal of the new key", on=None)
             case Action.IN_GRACE:
                 return self._end(next((key.entry for key in keys if key.is_ending), None))
             case Action.SKIP if decision.reason is Reason.UNDER_WAY:

@@ -128,11 +128,13 @@ class World:
 
     # --- people -------------------------------------------------------------------------------------------------
 
-    def add_user(self, name: str, *, keys: int = 1, email: str | None = None, **tags: str) -> Person:
+    def add_user(self, name: str, *, keys: int = 1, email: str | None = None, path: str = "/", **tags: str) -> Person:
         """Hire somebody: an IAM user with so many keys, whose secrets they hold. Tag names are without their prefix."""
         address = email or f"{len(self.people)}@example.com"
         all_tags = {"IKR:EMAIL": address, **{f"IKR:{tag}": value for tag, value in tags.items()}}
-        self.iam.create_user(UserName=name, Tags=[{"Key": key, "Value": value} for key, value in all_tags.items()])
+        self.iam.create_user(
+            UserName=name, Path=path, Tags=[{"Key": key, "Value": value} for key, value in all_tags.items()]
+        )
         self.people[name] = Person(name)
         for _ in range(keys):
             self.add_key(name)
@@ -159,9 +161,12 @@ class World:
         key.last_used = AccessKeyLastUsed(timestamp=datetime.now(UTC), service=service, region=REGION)
 
     def read_mail(self) -> None:
-        """Everybody opens every mail that can be opened now, and keeps what is in it."""
+        """Everybody opens every mail that can be opened now, keeps what is in it, and tries the new key once."""
         for person in self.people.values():
-            person.secrets |= {key.secret_access_key for key in self._keys(person.name) if self._in_mail(person, key)}
+            for key in self._keys(person.name):
+                if key.secret_access_key not in person.secrets and self._in_mail(person, key):
+                    person.secrets.add(key.secret_access_key)
+                    self.use_key(person.name, key.access_key_id, "sts")
 
     def keys(self, name: str) -> dict[str, str]:
         """List a user's keys with their status, the oldest first."""
