@@ -73,6 +73,7 @@ dashboard = Dashboard(
         region=account.apply(lambda account: account.region),
         rotator_name=rotator.function_name,
         destructor_name=destructor.function_name,
+        audit_days=config.policy.audit_days,
         alarm_arns=[*dead_letters.alarm_arns, *rotator.alarm_arns, *destructor.alarm_arns],
     ),
 )

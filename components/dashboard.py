@@ -16,20 +16,22 @@ import pulumi_aws as aws
 from components.key_function import METRICS_NAMESPACE
 
 _DAY_SECONDS = 24 * 60 * 60
-# What CIS benchmarks and AWS Config check; see the README on how the defaults stay inside.
-_AUDITED_DAYS = 90
 _COLUMNS, _ROWS = 24, 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class DashboardArgs:
-    """What is shown: the alarms by their ARNs, and the metrics of the two functions, by these functions' names."""
+    """What is shown: the alarms by their ARNs, and the metrics of the two functions, by these functions' names.
+
+    ``audit_days`` is drawn as a line across the graph of the oldest key's age.
+    """
 
     dashboard_name: str
     region: pulumi.Input[str]
     rotator_name: pulumi.Input[str]
     destructor_name: pulumi.Input[str]
     alarm_arns: Sequence[pulumi.Input[str]]
+    audit_days: int
 
 
 class Dashboard(pulumi.ComponentResource):
@@ -48,25 +50,30 @@ class Dashboard(pulumi.ComponentResource):
                 rotator=args.rotator_name,
                 destructor=args.destructor_name,
                 alarm_arns=pulumi.Output.all(*args.alarm_arns),
-            ).apply(lambda known: json.dumps(body(**known))),
+            ).apply(lambda known: json.dumps(body(**known, audit_days=args.audit_days))),
             opts=child,
         )
         self.dashboard_name = dashboard.dashboard_name
         self.register_outputs({"dashboard_name": self.dashboard_name})
 
 
-def body(region: str, rotator: str, destructor: str, alarm_arns: Sequence[str]) -> dict[str, Any]:
+def body(region: str, rotator: str, destructor: str, alarm_arns: Sequence[str], audit_days: int) -> dict[str, Any]:
     """Lay the page out, as CloudWatch's reference of the dashboard body describes it.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
     """
     alarms = {"type": "alarm", "properties": {"title": "Alarms", "alarms": list(alarm_arns)}}
     age = _graph(region, "Oldest key, in days", rotator, ["OldestKeyAgeDays"], statistic="Maximum")
-    age["properties"]["annotations"] = {"horizontal": [{"label": "audits", "value": _AUDITED_DAYS}]}
+    age["properties"]["annotations"] = {"horizontal": [{"label": "audits", "value": audit_days}]}
     rows = [
         [alarms],
         [
-            _graph(region, "New keys, per day", rotator, ["Rotated", "Recovered", "Rearmed", "RotationsFailed"]),
+            _graph(
+                region,
+                "New keys, per day",
+                rotator,
+                ["Rotated", "Recovered", "TakenBack", "Rearmed", "RotationsFailed"],
+            ),
             age,
         ],
         [
@@ -74,10 +81,25 @@ def body(region: str, rotator: str, destructor: str, alarm_arns: Sequence[str]) 
                 region,
                 "Users",
                 rotator,
-                ["InGrace", "Remaining", "UsersOverdue", "UsersMisconfigured", "LedgerItemsMalformed"],
+                ["InGrace", "Remaining", "KeysOverdue", "UsersMisconfigured"],
                 statistic="Maximum",
             ),
             _reminders_and_ends(region, rotator, destructor),
+        ],
+        [
+            _graph(
+                region,
+                "Addresses and keys that nobody uses, per day",
+                rotator,
+                ["AddressesChanged", "MailsReturned", "Dormant"],
+            ),
+            _graph(
+                region,
+                "Ledger",
+                rotator,
+                ["LedgerItemsMalformed", "LedgerOutOfStep"],
+                statistic="Maximum",
+            ),
         ],
         [
             _graph(
@@ -94,7 +116,10 @@ def body(region: str, rotator: str, destructor: str, alarm_arns: Sequence[str]) 
 
 def _reminders_and_ends(region: str, rotator: str, destructor: str) -> dict[str, Any]:
     graph = _graph(
-        region, "Old keys that go, per day", destructor, ["Postponed", "Deactivated", "Reactivated", "Destroyed"]
+        region,
+        "Old keys that go, per day",
+        destructor,
+        ["Reminded", "Unconfirmed", "Postponed", "Deactivated", "Reactivated", "Destroyed"],
     )
     graph["properties"]["metrics"].insert(0, _metric(rotator, "Reminded"))
     return graph

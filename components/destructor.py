@@ -46,7 +46,7 @@ class Destructor(pulumi.ComponentResource):
             KeyFunctionArgs(
                 service=service,
                 role_name="destructor",
-                description="Deletes the access keys whose successors are in use",
+                description="Ends the access keys whose successors are in use",
                 timeout_seconds=settings.destructor_timeout,
                 statements=pulumi.Output.all(
                     account=service.account,
@@ -59,12 +59,16 @@ class Destructor(pulumi.ComponentResource):
                         table_arn=known["table_arn"],
                         stream_arn=known["stream_arn"],
                         alarm_topic_arn=known["alarm_topic_arn"],
+                        user_paths=settings.policy.user_paths,
                     ),
                 ),
                 failures={
                     "DeletionsGivenUp": "Old keys could not be deleted in all attempts and are still usable; the "
                     "destructor's log names them, and each rotator run tries once more.",
-                    "LastKeyProtected": "A deletion was cancelled, for it would have taken a user's last active key.",
+                    "LastKeyProtected": "A deletion was cancelled, since the user's new key is gone or inactive.",
+                    "Unconfirmed": "Users have not used their new keys though the grace period is over; their old keys "
+                    "are put off, and then deactivated. The destructor's log names them. Ask them, or mail another key "
+                    "with scripts/invoke.py --again.",
                     "MailsFailed": "People were not told that their old keys were deactivated or deleted; the "
                     "destructor's log names them, and why.",
                     "RecordsParked": "Records of the ledger's stream could not be read, and wait in the dead-letter "
@@ -72,7 +76,6 @@ class Destructor(pulumi.ComponentResource):
                 },
                 environment={
                     "DEAD_LETTER_QUEUE_URL": service.dead_letters.queue_url,
-                    "ALARM_TOPIC_ARN": service.alarm_topic_arn,
                 },
             ),
             child,

@@ -29,11 +29,15 @@ class MailerArgs:
 
 
 class Mailer(pulumi.ComponentResource):
-    """The mailer's secret, if it has one, and the environment and policy statements that every sender needs."""
+    """The mailer's secret, if it has one, and the environment and policy statements that every sender needs.
+
+    With SES, ``configuration_set`` names the set whose events tell of mails that come back; the others tell nobody.
+    """
 
     environment: Mapping[str, pulumi.Input[str]]
     statements: pulumi.Output[list[policies.Statement]]
     secret_parameter_arn: pulumi.Output[str] | None
+    configuration_set: pulumi.Output[str] | None
 
     def __init__(self, name: str, args: MailerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("iam-key-rotator:index:Mailer", name, None, opts)
@@ -44,10 +48,13 @@ class Mailer(pulumi.ComponentResource):
         }
         if args.mail.via is None:
             self.secret_parameter_arn = None
+            self.configuration_set = self._events_of_mails(name, args)
+            self.environment = {**self.environment, "SES_CONFIGURATION_SET": self.configuration_set}
             self.statements = args.account.apply(
                 lambda account: policies.mail_through_ses(account, args.mail.sender_address),
             )
         else:
+            self.configuration_set = None
             secret = _secret_of(args.mail.via)
             parameter = aws.ssm.Parameter(
                 f"{name}-secret",
@@ -70,6 +77,27 @@ class Mailer(pulumi.ComponentResource):
                 ),
             )
         self.register_outputs({"secret_parameter_arn": self.secret_parameter_arn})
+
+    def _events_of_mails(self, name: str, args: MailerArgs) -> pulumi.Output[str]:
+        """Have SES publish which mails came back. To EventBridge it does so on the default bus alone."""
+        child = pulumi.ResourceOptions(parent=self)
+        mails = aws.sesv2.ConfigurationSet(
+            f"{name}-mails", configuration_set_name=args.name_prefix, tags=args.tags, opts=child
+        )
+        aws.sesv2.ConfigurationSetEventDestination(
+            f"{name}-returned",
+            configuration_set_name=mails.configuration_set_name,
+            event_destination_name="returned-mails",
+            event_destination=aws.sesv2.ConfigurationSetEventDestinationEventDestinationArgs(
+                enabled=True,
+                matching_event_types=["BOUNCE", "COMPLAINT", "REJECT"],
+                event_bridge_destination=aws.sesv2.ConfigurationSetEventDestinationEventDestinationEventBridgeDestinationArgs(
+                    event_bus_arn=args.account.apply(lambda account: account.arn("events", "event-bus/default")),
+                ),
+            ),
+            opts=child,
+        )
+        return mails.configuration_set_name
 
 
 def _route(via: Smtp | Mailgun | None) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ needed. What can be scoped to a resource is; the few actions that nobody can sco
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from components.account import Account
@@ -17,6 +17,9 @@ Statement = dict[str, Any]
 # True for users that carry the tag, in any spelling: IAM's tag keys are not case-sensitive. Without this condition the
 # right to create access keys would be the right to become any user.
 TAGGED_USERS_ONLY = {"Null": {"aws:ResourceTag/IKR:EMAIL": "false"}}
+
+# An IAM path that begins with no other: all users.
+ALL_USERS = ("/",)
 
 
 def document(statements: Iterable[Statement]) -> str:
@@ -71,16 +74,19 @@ def rotator(
     account: Account,
     *,
     table_arn: str,
+    alarm_topic_arn: str,
     encrypted: bool,
     secrets_kms_key_arn: str | None,
+    user_paths: Sequence[str] = ALL_USERS,
 ) -> list[Statement]:
     """What the rotator does: find users, make keys, and roll back; it never reads the encryption keys it stores."""
     statements = [
         _allow("Census", ["iam:GetAccountAuthorizationDetails"], "*"),
+        *_keys_can_be_looked_at(account),
         _allow(
             "KeysOfTaggedUsers",
-            ["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"],
-            account.iam_arn("user/*"),
+            ["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:UpdateAccessKey"],
+            _users(account, user_paths),
             TAGGED_USERS_ONLY,
         ),
         # A transaction needs the rights of the writes that it consists of.
@@ -89,6 +95,7 @@ def rotator(
             ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"],
             table_arn,
         ),
+        _allow("TellOperators", ["sns:Publish"], alarm_topic_arn),
         *_encryption_keys_can_go(account),
     ]
     if encrypted:
@@ -105,12 +112,15 @@ def rotator(
     return statements
 
 
-def destructor(account: Account, *, table_arn: str, stream_arn: str, alarm_topic_arn: str) -> list[Statement]:
-    """What the destructor does: read the ledger's stream, deactivate and delete old keys; it can create none.
-
-    What it needs for deactivated keys is granted whatever ``recoveryDays`` is now: some may remain from a time when it
-    was more than 0.
-    """
+def destructor(
+    account: Account,
+    *,
+    table_arn: str,
+    stream_arn: str,
+    alarm_topic_arn: str,
+    user_paths: Sequence[str] = ALL_USERS,
+) -> list[Statement]:
+    """What the destructor does: read the ledger's stream, deactivate and delete old keys; it can create none."""
     return [
         _allow(
             "LedgerStream",
@@ -119,15 +129,16 @@ def destructor(account: Account, *, table_arn: str, stream_arn: str, alarm_topic
         ),
         _allow("FindLedgerStream", ["dynamodb:ListStreams"], "*"),
         _allow("Ledger", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], table_arn),
-        # Unconditional, for it must see that a user's tag is gone.
-        _allow("TagsOfUsers", ["iam:ListUserTags"], account.iam_arn("user/*")),
+        # Unconditional, for it must see that a user's tag is gone, and who has a user's name now.
+        _allow("TagsOfUsers", ["iam:GetUser"], account.iam_arn("user/*")),
+        *_keys_can_be_looked_at(account),
         _allow(
             "KeysOfTaggedUsers",
-            ["iam:DeleteAccessKey", "iam:GetAccessKeyLastUsed", "iam:ListAccessKeys", "iam:UpdateAccessKey"],
-            account.iam_arn("user/*"),
+            ["iam:DeleteAccessKey", "iam:UpdateAccessKey"],
+            _users(account, user_paths),
             TAGGED_USERS_ONLY,
         ),
-        _allow("TellOfReactivatedKeys", ["sns:Publish"], alarm_topic_arn),
+        _allow("TellOperators", ["sns:Publish"], alarm_topic_arn),
         *_encryption_keys_can_go(account),
     ]
 
@@ -195,8 +206,8 @@ def decryption(account: Account, *, secrets_kms_key_arn: str | None) -> list[Sta
     return statements
 
 
-def queue_takes_undelivered_events(*, queue_arn: str, rule_arn: str) -> str:
-    """Let one EventBridge rule, and no other, park the events that it could not deliver."""
+def queue_takes_undelivered_events(*, queue_arn: str, rule_arns: Sequence[str]) -> str:
+    """Let the stack's own EventBridge rules, and no other, park the events that they could not deliver."""
     return document(
         [
             {
@@ -205,7 +216,7 @@ def queue_takes_undelivered_events(*, queue_arn: str, rule_arn: str) -> str:
                 "Principal": {"Service": "events.amazonaws.com"},
                 "Action": "sqs:SendMessage",
                 "Resource": queue_arn,
-                "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}},
+                "Condition": {"ArnEquals": {"aws:SourceArn": list(rule_arns)}},
             },
         ],
     )
@@ -225,6 +236,21 @@ def topic_takes_alarms(account: Account, *, topic_arn: str) -> str:
             },
         ],
     )
+
+
+def _keys_can_be_looked_at(account: Account) -> list[Statement]:
+    """List keys and ask for their last use: of anybody, and whether or not they still carry the tag.
+
+    A key counts as gone only once IAM says so. With a condition on the tag, IAM would refuse to say it of a user who is
+    gone, for such a user has no tag; and a user who was renamed would look like one.
+    """
+    return [
+        _allow("LookAtKeys", ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], account.iam_arn("user/*")),
+    ]
+
+
+def _users(account: Account, paths: Sequence[str]) -> list[str]:
+    return [account.iam_arn(f"user{path}*") for path in paths]
 
 
 def _encryption_keys_can_go(account: Account) -> list[Statement]:

@@ -1,7 +1,11 @@
-"""The rotator: the function that replaces keys, the schedule that starts it, and the alarm for when it falls silent."""
+"""The rotator: the function that replaces keys, what starts it, and the alarm for when it falls silent.
+
+It is started by a schedule and, where SES sends the mails, by each mail that comes back.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -43,20 +47,38 @@ class Rotator(pulumi.ComponentResource):
                 role_name="rotator",
                 description="Replaces the access keys of IAM users before they grow old",
                 timeout_seconds=settings.rotator_timeout,
-                statements=pulumi.Output.all(account=service.account, table_arn=service.ledger.table_arn).apply(
+                statements=pulumi.Output.all(
+                    account=service.account,
+                    table_arn=service.ledger.table_arn,
+                    alarm_topic_arn=service.alarm_topic_arn,
+                ).apply(
                     lambda known: policies.rotator(
                         known["account"],
                         table_arn=known["table_arn"],
+                        alarm_topic_arn=known["alarm_topic_arn"],
                         encrypted=settings.encryption.encrypt_key_pair,
                         secrets_kms_key_arn=settings.encryption.kms_key_arn,
+                        user_paths=settings.policy.user_paths,
                     ),
                 ),
                 failures={
                     "RotationsFailed": "Keys that are due could not be replaced; the rotator's log names the users.",
                     "UsersMisconfigured": "Users have IKR tags that cannot be used, and keep their old keys until the "
-                    "tags are mended; the rotator's log names them.",
+                    "tags are fixed; the rotator's log names them.",
+                    "KeysOverdue": "Active keys are older than auditDays, whoever made them; the rotator's summary "
+                    "names their users.",
+                    "AddressesChanged": "Somebody changed the address that users' new keys are mailed to. The old "
+                    "addresses were told, and nothing is rotated for addressHoldDays; the rotator's log names the "
+                    "users.",
+                    "MailsReturned": "Mails came back, and their users may not have their new keys; the rotator's log "
+                    "names them. Correct IKR:EMAIL.",
+                    "Dormant": "Keys have reached their limit without ever being used, and were deactivated; the "
+                    "rotator's log names their users.",
                     "LedgerItemsMalformed": "Items of the ledger cannot be read, and their users' keys are not "
                     "rotated; the rotator's log names them.",
+                    "LedgerOutOfStep": "The ledger knows so few of the account's keys that it must have been lost, or "
+                    "restored to an earlier state: keys on their way out may have been forgotten. Rings at the first "
+                    "run of a new stack, too.",
                 },
                 environment={},
             ),
@@ -76,7 +98,7 @@ class Rotator(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        rule = aws.cloudwatch.EventRule(
+        schedule = aws.cloudwatch.EventRule(
             f"{name}-schedule",
             name=f"{settings.name_prefix}-schedule",
             description="Starts the rotator",
@@ -84,36 +106,48 @@ class Rotator(pulumi.ComponentResource):
             tags=settings.tags,
             opts=child,
         )
-        aws.lambda_.Permission(
-            f"{name}-permission",
-            function=function.function_name,
-            action="lambda:InvokeFunction",
-            principal="events.amazonaws.com",
-            source_arn=rule.arn,
-            opts=child,
-        )
+        triggers = {"": schedule}
+        if service.mailer.configuration_set is not None:
+            triggers["-returned"] = aws.cloudwatch.EventRule(
+                f"{name}-returned",
+                name=f"{settings.name_prefix}-returned-mails",
+                description="Tells the rotator of mails that came back",
+                event_pattern=service.mailer.configuration_set.apply(_mails_that_came_back),
+                tags=settings.tags,
+                opts=child,
+            )
         undelivered = aws.sqs.QueuePolicy(
             f"{name}-undelivered",
             queue_url=service.dead_letters.queue_url,
-            policy=pulumi.Output.all(queue_arn=service.dead_letters.queue_arn, rule_arn=rule.arn).apply(
-                lambda known: policies.queue_takes_undelivered_events(**known),
-            ),
+            policy=pulumi.Output.all(
+                queue_arn=service.dead_letters.queue_arn,
+                rule_arns=pulumi.Output.all(*(rule.arn for rule in triggers.values())),
+            ).apply(lambda known: policies.queue_takes_undelivered_events(**known)),
             opts=child,
         )
-        aws.cloudwatch.EventTarget(
-            f"{name}-target",
-            rule=rule.name,
-            arn=function.function_arn,
-            dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=service.dead_letters.queue_arn),
-            retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
-                maximum_event_age_in_seconds=_EVENT_AGE_SECONDS,
-                maximum_retry_attempts=10,
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[undelivered]),
-        )
+        for suffix, rule in triggers.items():
+            aws.lambda_.Permission(
+                f"{name}{suffix}-permission",
+                function=function.function_name,
+                action="lambda:InvokeFunction",
+                principal="events.amazonaws.com",
+                source_arn=rule.arn,
+                opts=child,
+            )
+            aws.cloudwatch.EventTarget(
+                f"{name}{suffix}-target",
+                rule=rule.name,
+                arn=function.function_arn,
+                dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=service.dead_letters.queue_arn),
+                retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
+                    maximum_event_age_in_seconds=_EVENT_AGE_SECONDS,
+                    maximum_retry_attempts=10,
+                ),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[undelivered]),
+            )
         self.function_name = function.function_name
         self.alarm_arns = function.alarm_arns + self._watch_for_silence(name, args, function.function_name)
-        self.schedule = rule.schedule_expression.apply(lambda expression: expression or "")
+        self.schedule = schedule.schedule_expression.apply(lambda expression: expression or "")
         self.register_outputs({"function_name": self.function_name, "schedule": self.schedule})
 
     def _watch_for_silence(
@@ -151,3 +185,20 @@ class Rotator(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
         return [silent.arn]
+
+
+def _mails_that_came_back(configuration_set: str) -> str:
+    """Match SES's events of this stack's mails, those alone after which it is no use to try again.
+
+    https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html
+    """
+    return json.dumps(
+        {
+            "source": ["aws.ses"],
+            "detail-type": ["Email Bounced", "Email Complaint Received", "Email Rejected"],
+            "detail": {
+                "mail": {"tags": {"ses:configuration-set": [configuration_set]}},
+                "$or": [{"bounce": {"bounceType": ["Permanent"]}}, {"eventType": ["Complaint", "Reject"]}],
+            },
+        }
+    )

@@ -59,15 +59,18 @@ _RESERVED_PREFIX = re.compile(r"aws|ssm", re.IGNORECASE)
 _DEFAULT_SCHEDULE = "cron(0 12 * * ? *)"
 _TAG_KEY = re.compile(r"(?!aws:)[\w .:/=+@-]{1,128}", re.IGNORECASE)
 _TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
-# Some resource types hold no more; the functions' environment holds 4 KB in all.
-_MOST_TAGS, _LONGEST_DOMAIN_LIST = 50, 2048
+# What IAM takes as a path, less what a policy would take for a wildcard, and the comma between two paths.
+_USER_PATH = re.compile(r"/(?:[A-Za-z0-9_.@=+-]+/)*")
+# Some resource types hold no more; the functions' environment holds 4 KB in all, and a role's policies hold 10,240
+# characters.
+_MOST_TAGS, _LONGEST_LIST = 50, 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class RotationPolicy:
-    """When a key is replaced, how gently the old one goes, and how often a failed deletion is tried.
+    """Whose keys are replaced and when, how gently the old ones go, and how often a failed deletion is tried.
 
-    Whole days and minutes.
+    Whole days and minutes; ``user_paths`` are IAM paths, each with a slash at both ends.
     """
 
     rotate_after_days: int
@@ -75,6 +78,10 @@ class RotationPolicy:
     recovery_days: int
     reminder_days: int
     grace_extension_days: int
+    delete_unconfirmed: bool
+    address_hold_days: int
+    audit_days: int
+    user_paths: tuple[str, ...]
     retry_after_minutes: int
     max_deletion_attempts: int
 
@@ -173,15 +180,7 @@ def load() -> Settings:
     settings = Settings(
         name_prefix=_name_prefix(config),
         tags=_tags(config),
-        policy=RotationPolicy(
-            rotate_after_days=config.number("rotateAfterDays", default=80, lowest=0, highest=3650),
-            delete_after_days=config.number("deleteAfterDays", default=5, lowest=0, highest=3650),
-            recovery_days=config.number("recoveryDays", default=0, lowest=0, highest=3650),
-            reminder_days=config.number("reminderDays", default=1, lowest=0, highest=3650),
-            grace_extension_days=config.number("graceExtensionDays", default=0, lowest=0, highest=3650),
-            retry_after_minutes=config.number("retryAfterMinutes", default=5, lowest=1, highest=1440),
-            max_deletion_attempts=config.number("maxDeletionAttempts", default=12, lowest=1, highest=1000),
-        ),
+        policy=_policy(config),
         encryption=_encryption(config, mail),
         mail=mail,
         schedule=_schedule(config),
@@ -194,7 +193,7 @@ def load() -> Settings:
             logs_kms_key_arn=_kms_key_arn(config, "logsKmsKeyArn"),
         ),
         rotator_timeout=config.number("rotatorTimeout", default=900, lowest=300, highest=900),
-        destructor_timeout=config.number("destructorTimeout", default=300, lowest=180, highest=900),
+        destructor_timeout=config.number("destructorTimeout", default=300, lowest=300, highest=900),
         table_kms_key_arn=_kms_key_arn(config, "tableKmsKeyArn"),
         point_in_time_recovery=config.boolean("pointInTimeRecovery", default=True),
         alarm_email=config.matching("alarmEmail", _EMAIL, remedy="it must be one e-mail address, name@example.com"),
@@ -202,6 +201,43 @@ def load() -> Settings:
     config.reject_unknown(besides=_KEYS_OF_MAILERS)
     config.report()
     return settings
+
+
+def _policy(config: ConfigReader) -> RotationPolicy:
+    policy = RotationPolicy(
+        rotate_after_days=config.number("rotateAfterDays", default=80, lowest=0, highest=3650),
+        delete_after_days=config.number("deleteAfterDays", default=5, lowest=0, highest=3650),
+        recovery_days=config.number("recoveryDays", default=0, lowest=0, highest=3650),
+        reminder_days=config.number("reminderDays", default=1, lowest=0, highest=3650),
+        grace_extension_days=config.number("graceExtensionDays", default=14, lowest=0, highest=3650),
+        delete_unconfirmed=config.boolean("deleteUnconfirmed", default=False),
+        address_hold_days=config.number("addressHoldDays", default=2, lowest=0, highest=3650),
+        audit_days=config.number("auditDays", default=90, lowest=1, highest=3650),
+        user_paths=_user_paths(config),
+        retry_after_minutes=config.number("retryAfterMinutes", default=5, lowest=1, highest=1440),
+        max_deletion_attempts=config.number("maxDeletionAttempts", default=12, lowest=1, highest=1000),
+    )
+    hasty = policy.delete_unconfirmed or policy.grace_extension_days == 0
+    if hasty and policy.delete_after_days == 0 and config.boolean("encryptKeyPair", default=True):
+        config.fault(
+            "deleteAfterDays",
+            0,
+            "the old key would end at once, and with it the only way to decrypt the new one; give it a grace period, "
+            "or set graceExtensionDays and leave deleteUnconfirmed off",
+        )
+    return policy
+
+
+def _user_paths(config: ConfigReader) -> tuple[str, ...]:
+    paths = config.listing("userPaths", example="pulumi config set --path 'userPaths[0]' /developers/") or ["/"]
+    for path in paths:
+        if not isinstance(path, str) or not _USER_PATH.fullmatch(path):
+            config.fault(
+                "userPaths", path, "each entry must be an IAM path such as /developers/, with a / at both ends"
+            )
+    if len(",".join(map(str, paths))) > _LONGEST_LIST:
+        config.fault("userPaths", f"{len(paths)} paths", "they are too long for Lambda's environment")
+    return tuple(str(path) for path in paths)
 
 
 def _name_prefix(config: ConfigReader) -> str:
@@ -316,7 +352,7 @@ def _allowed_domains(config: ConfigReader) -> tuple[str, ...]:
     for domain in domains:
         if not isinstance(domain, str) or not _DOMAIN.fullmatch(domain):
             config.fault("allowedEmailDomains", domain, "each entry must be a domain such as example.com, without @")
-    if len(",".join(map(str, domains))) > _LONGEST_DOMAIN_LIST:
+    if len(",".join(map(str, domains))) > _LONGEST_LIST:
         config.fault("allowedEmailDomains", f"{len(domains)} domains", "they are too long for Lambda's environment")
     return tuple(str(domain).lower() for domain in domains)
 

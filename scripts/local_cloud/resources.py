@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scripts.local_cloud import archive, specialise
+from scripts.local_cloud import archive, server, specialise
 from scripts.local_cloud.clients import Clients
 
 Inputs = Mapping[str, Any]
@@ -134,13 +134,16 @@ def event_invoke_config(root: Clients, _name: str, inputs: Inputs) -> Created:
 
 
 def event_rule(root: Clients, name: str, inputs: Inputs) -> Created:
-    """Create a schedule, disabled: in the local cloud nothing happens by itself, whatever the hour."""
-    arn = root.events.put_rule(Name=name, ScheduleExpression=inputs["scheduleExpression"], State="DISABLED")["RuleArn"]
-    return Created(name, {"arn": arn})
+    """Create a rule, a schedule disabled: in the local cloud nothing happens by itself, whatever the hour."""
+    if "scheduleExpression" in inputs:
+        rule = root.events.put_rule(Name=name, ScheduleExpression=inputs["scheduleExpression"], State="DISABLED")
+    else:
+        rule = root.events.put_rule(Name=name, EventPattern=inputs["eventPattern"], State="ENABLED")
+    return Created(name, {"arn": rule["RuleArn"]})
 
 
 def event_target(root: Clients, name: str, inputs: Inputs) -> Created:
-    """Point a schedule at a function."""
+    """Point a rule at a function."""
     root.events.put_targets(Rule=inputs["rule"], Targets=[{"Id": name, "Arn": inputs["arn"]}])
     return Created(f"{inputs['rule']}-{name}", {})
 
@@ -208,6 +211,29 @@ def dashboard(root: Clients, _name: str, inputs: Inputs) -> Created:
     return Created(name, {"dashboardArn": arn})
 
 
+def configuration_set(root: Clients, _name: str, inputs: Inputs) -> Created:
+    """Create a configuration set of SES."""
+    name = inputs["configurationSetName"]
+    root.sesv2.create_configuration_set(ConfigurationSetName=name)
+    return Created(name, {"arn": f"arn:aws:ses:{server.REGION}:{server.ACCOUNT_ID}:configuration-set/{name}"})
+
+
+def event_destination(root: Clients, _name: str, inputs: Inputs) -> Created:
+    """Say where SES publishes its events. The emulator publishes none: see ``LocalCloud.return_mail``."""
+    destination = inputs["eventDestination"]
+    name = inputs["eventDestinationName"]
+    root.sesv2.create_configuration_set_event_destination(
+        ConfigurationSetName=inputs["configurationSetName"],
+        EventDestinationName=name,
+        EventDestination={
+            "Enabled": destination["enabled"],
+            "MatchingEventTypes": destination["matchingEventTypes"],
+            "EventBridgeDestination": {"EventBusArn": destination["eventBridgeDestination"]["eventBusArn"]},
+        },
+    )
+    return Created(f"{inputs['configurationSetName']}|{name}", {})
+
+
 def creators(dependencies: Path) -> dict[str, Create]:
     """Map Pulumi's type tokens to the functions above.
 
@@ -228,6 +254,8 @@ def creators(dependencies: Path) -> dict[str, Create]:
         "aws:lambda/function:Function": functools.partial(function, dependencies=dependencies),
         "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": event_invoke_config,
         "aws:lambda/permission:Permission": permission,
+        "aws:sesv2/configurationSet:ConfigurationSet": configuration_set,
+        "aws:sesv2/configurationSetEventDestination:ConfigurationSetEventDestination": event_destination,
         "aws:sns/topic:Topic": topic,
         "aws:sns/topicPolicy:TopicPolicy": topic_policy,
         "aws:sns/topicSubscription:TopicSubscription": topic_subscription,

@@ -14,8 +14,13 @@ SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:iam-key-rotator-alarms"
 
 FAILURES = {
-    "iam-key-rotator-rotator": ("RotationsFailed", "UsersMisconfigured", "LedgerItemsMalformed"),
-    "iam-key-rotator-destructor": ("DeletionsGivenUp", "LastKeyProtected", "MailsFailed", "RecordsParked"),
+    "iam-key-rotator-rotator": (
+        *("RotationsFailed", "UsersMisconfigured", "KeysOverdue", "AddressesChanged", "MailsReturned", "Dormant"),
+        *("LedgerItemsMalformed", "LedgerOutOfStep"),
+    ),
+    "iam-key-rotator-destructor": (
+        *("DeletionsGivenUp", "LastKeyProtected", "Unconfirmed", "MailsFailed", "RecordsParked"),
+    ),
 }
 WEEK = 7 * 24 * 60 * 60
 DAY = 24 * 60 * 60
@@ -40,9 +45,15 @@ class TestEveryFailureRings:
             "iam-key-rotator-destructor-LastKeyProtected",
             "iam-key-rotator-destructor-MailsFailed",
             "iam-key-rotator-destructor-RecordsParked",
+            "iam-key-rotator-destructor-Unconfirmed",
             "iam-key-rotator-destructor-errors",
             "iam-key-rotator-destructor-lag",
+            "iam-key-rotator-rotator-AddressesChanged",
+            "iam-key-rotator-rotator-Dormant",
+            "iam-key-rotator-rotator-KeysOverdue",
             "iam-key-rotator-rotator-LedgerItemsMalformed",
+            "iam-key-rotator-rotator-LedgerOutOfStep",
+            "iam-key-rotator-rotator-MailsReturned",
             "iam-key-rotator-rotator-RotationsFailed",
             "iam-key-rotator-rotator-UsersMisconfigured",
             "iam-key-rotator-rotator-errors",

@@ -58,10 +58,18 @@ def test_metrics_are_those_of_this_stacks_functions() -> None:
     stack = deployed(namePrefix="keys")
 
     assert {(space, dimension) for space, _, dimension, _ in metrics(stack)} == {("iam-key-rotator", "service")}
-    services = {name: service for _, name, _, service in metrics(stack)}
-    assert services["Rotated"] == stack.environment("rotator")["POWERTOOLS_SERVICE_NAME"]
-    assert services["Destroyed"] == stack.environment("destructor")["POWERTOOLS_SERVICE_NAME"]
-    assert (services["Reminded"], services["Postponed"]) == ("keys-rotator", "keys-destructor")
+    shown = {(name, service) for _, name, _, service in metrics(stack)}
+    rotator, destructor = (stack.environment(role)["POWERTOOLS_SERVICE_NAME"] for role in ("rotator", "destructor"))
+    assert {("Rotated", rotator), ("Destroyed", destructor), ("Postponed", destructor)} <= shown
+    assert {("Reminded", rotator), ("Reminded", destructor)} <= shown, "before the end of the grace, and after it"
+
+
+def test_age_that_auditors_check_is_drawn() -> None:
+    stack = deployed(auditDays="60")
+
+    (age,) = [widget for widget in widgets(stack) if "annotations" in widget["properties"]]
+
+    assert age["properties"]["annotations"] == {"horizontal": [{"label": "audits", "value": 60}]}
 
 
 def test_charts_are_of_the_stacks_region() -> None:

@@ -79,11 +79,15 @@ class TestTheWholePolicies:
         assert statements == {
             **shared_statements(stack, "rotator"),
             "Census": allow(["iam:GetAccountAuthorizationDetails"], "*"),
+            "LookAtKeys": allow(
+                ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], f"arn:{partition}:iam::{ACCOUNT}:user/*"
+            ),
             "KeysOfTaggedUsers": allow(
-                ["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"],
-                f"arn:{partition}:iam::{ACCOUNT}:user/*",
+                ["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:UpdateAccessKey"],
+                [f"arn:{partition}:iam::{ACCOUNT}:user/*"],
                 {"Null": {"aws:ResourceTag/IKR:EMAIL": "false"}},
             ),
+            "TellOperators": allow(["sns:Publish"], f"arn:{partition}:sns:{here}:iam-key-rotator-alarms"),
             "Ledger": allow(
                 ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"],
                 f"arn:{partition}:dynamodb:{here}:table/iam-key-rotator",
@@ -114,13 +118,16 @@ class TestTheWholePolicies:
                 ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
                 f"arn:{partition}:dynamodb:{here}:table/iam-key-rotator",
             ),
-            "TagsOfUsers": allow(["iam:ListUserTags"], f"arn:{partition}:iam::{ACCOUNT}:user/*"),
+            "TagsOfUsers": allow(["iam:GetUser"], f"arn:{partition}:iam::{ACCOUNT}:user/*"),
+            "LookAtKeys": allow(
+                ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], f"arn:{partition}:iam::{ACCOUNT}:user/*"
+            ),
             "KeysOfTaggedUsers": allow(
-                ["iam:DeleteAccessKey", "iam:GetAccessKeyLastUsed", "iam:ListAccessKeys", "iam:UpdateAccessKey"],
-                f"arn:{partition}:iam::{ACCOUNT}:user/*",
+                ["iam:DeleteAccessKey", "iam:UpdateAccessKey"],
+                [f"arn:{partition}:iam::{ACCOUNT}:user/*"],
                 {"Null": {"aws:ResourceTag/IKR:EMAIL": "false"}},
             ),
-            "TellOfReactivatedKeys": allow(["sns:Publish"], f"arn:{partition}:sns:{here}:iam-key-rotator-alarms"),
+            "TellOperators": allow(["sns:Publish"], f"arn:{partition}:sns:{here}:iam-key-rotator-alarms"),
         }
 
     def test_decryption(self, partition: str) -> None:
@@ -152,7 +159,7 @@ class TestTheWholePolicies:
         }
         assert trust == {"rotator-role": [lambda_alone], "destructor-role": [lambda_alone]}
 
-    def test_queue_takes_events_of_the_schedule_alone(self, partition: str) -> None:
+    def test_queue_takes_events_of_the_stacks_own_rules_alone(self, partition: str) -> None:
         stack = deployed(partition)
         here = f"{stack.region}:{ACCOUNT}"
 
@@ -165,7 +172,12 @@ class TestTheWholePolicies:
             "Action": "sqs:SendMessage",
             "Resource": f"arn:{partition}:sqs:{here}:iam-key-rotator-dead-letters",
             "Condition": {
-                "ArnEquals": {"aws:SourceArn": f"arn:{partition}:events:{here}:rule/iam-key-rotator-schedule"}
+                "ArnEquals": {
+                    "aws:SourceArn": [
+                        f"arn:{partition}:events:{here}:rule/iam-key-rotator-schedule",
+                        f"arn:{partition}:events:{here}:rule/iam-key-rotator-returned-mails",
+                    ]
+                }
             },
         }
 
@@ -196,14 +208,27 @@ class TestNobodyBecomesAnyUser:
     """The right to create keys for any user is the right to be any user; scanners overlook it on ``user/*``."""
 
     def test_keys_are_touched_only_for_tagged_users(self, any_stack: Deployment) -> None:
-        about_keys = [
+        changing = [
             statement
             for _, statement in any_stack.policies()
-            if any(action.endswith(("AccessKey", "AccessKeys", "AccessKeyLastUsed")) for action in statement["Action"])
+            if any(action.endswith("AccessKey") for action in statement["Action"])
         ]
 
-        assert [statement["Condition"] for statement in about_keys] == [TAGGED_USERS_ONLY] * 2
-        assert {statement["Resource"] for statement in about_keys} == {f"arn:aws:iam::{ACCOUNT}:user/*"}
+        assert [statement["Condition"] for statement in changing] == [TAGGED_USERS_ONLY] * 2
+        assert [statement["Resource"] for statement in changing] == [[f"arn:aws:iam::{ACCOUNT}:user/*"]] * 2
+
+    def test_keys_of_users_in_other_paths_are_not_touched(self) -> None:
+        """Whoever may tag users could otherwise have an administrator's key replaced, and mailed to themselves."""
+        stack = deployed(userPaths='["/developers/", "/service/ci/"]')
+
+        changing = [
+            statement["Resource"]
+            for _, statement in stack.policies()
+            if any(action.endswith("AccessKey") for action in statement["Action"])
+        ]
+
+        mine = f"arn:aws:iam::{ACCOUNT}:user"
+        assert changing == [[f"{mine}/developers/*", f"{mine}/service/ci/*"]] * 2
 
     def test_the_rotator_alone_creates_keys(self, any_stack: Deployment) -> None:
         creators = [name for name, statement in any_stack.policies() if "iam:CreateAccessKey" in statement["Action"]]

@@ -162,7 +162,11 @@ class TestEnvironment:
         "DELETE_AFTER_DAYS": "5",
         "RECOVERY_DAYS": "0",
         "REMINDER_DAYS": "1",
-        "GRACE_EXTENSION_DAYS": "0",
+        "GRACE_EXTENSION_DAYS": "14",
+        "DELETE_UNCONFIRMED": "false",
+        "ADDRESS_HOLD_DAYS": "2",
+        "AUDIT_DAYS": "90",
+        "USER_PATHS": "/",
         "RETRY_AFTER_MINS": "5",
         "MAX_DELETION_ATTEMPTS": "12",
         "ENCRYPT_KEY_PAIR": "true",
@@ -175,13 +179,16 @@ class TestEnvironment:
         assert stack.environment("rotator") == {
             **self.COMMON,
             "MAIL_CLIENT": "ses",
+            "SES_CONFIGURATION_SET": "iam-key-rotator",
             "POWERTOOLS_SERVICE_NAME": "iam-key-rotator-rotator",
+            "ALARM_TOPIC_ARN": stack.outputs["alarmTopicArn"],
         }
 
     def test_destructor(self, stack: Deployment) -> None:
         assert stack.environment("destructor") == {
             **self.COMMON,
             "MAIL_CLIENT": "ses",
+            "SES_CONFIGURATION_SET": "iam-key-rotator",
             "POWERTOOLS_SERVICE_NAME": "iam-key-rotator-destructor",
             "DEAD_LETTER_QUEUE_URL": stack.outputs["deadLetterQueueUrl"],
             "ALARM_TOPIC_ARN": stack.outputs["alarmTopicArn"],
@@ -220,6 +227,10 @@ class TestEnvironment:
             recoveryDays="7",
             reminderDays="0",
             graceExtensionDays="4",
+            deleteUnconfirmed="true",
+            addressHoldDays="0",
+            auditDays="60",
+            userPaths='["/developers/", "/ci/"]',
             retryAfterMinutes="2",
             maxDeletionAttempts="3",
             encryptKeyPair="false",
@@ -233,6 +244,10 @@ class TestEnvironment:
         assert environment["RECOVERY_DAYS"] == "7"
         assert environment["REMINDER_DAYS"] == "0"
         assert environment["GRACE_EXTENSION_DAYS"] == "4"
+        assert environment["DELETE_UNCONFIRMED"] == "true"
+        assert environment["ADDRESS_HOLD_DAYS"] == "0"
+        assert environment["AUDIT_DAYS"] == "60"
+        assert environment["USER_PATHS"] == "/developers/,/ci/"
         assert environment["RETRY_AFTER_MINS"] == "2"
         assert environment["MAX_DELETION_ATTEMPTS"] == "3"
         assert environment["ENCRYPT_KEY_PAIR"] == "false"
@@ -332,6 +347,52 @@ class TestSchedule:
         assert inputs["functionName"] == "iam-key-rotator-rotator"
         assert inputs["maximumRetryAttempts"] == 0
         assert inputs["destinationConfig"] == {"onFailure": {"destination": DEAD_LETTERS}}
+
+
+class TestReturnedMails:
+    """A mail that comes back unnoticed is a user who loses access weeks later."""
+
+    def test_ses_tells_the_default_bus(self, stack: Deployment) -> None:
+        """SES publishes to no other bus: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-add-event-destination-eventbridge.html."""
+        mails = stack.one("aws:sesv2/configurationSet:ConfigurationSet", "mailer-mails").inputs
+        told = stack.one(
+            "aws:sesv2/configurationSetEventDestination:ConfigurationSetEventDestination", "mailer-returned"
+        ).inputs
+
+        assert told["configurationSetName"] == mails["configurationSetName"] == "iam-key-rotator"
+        assert told["eventDestination"] == {
+            "enabled": True,
+            "matchingEventTypes": ["BOUNCE", "COMPLAINT", "REJECT"],
+            "eventBridgeDestination": {"eventBusArn": f"arn:aws:events:eu-central-1:{ACCOUNT}:event-bus/default"},
+        }
+
+    def test_start_the_rotator(self, stack: Deployment) -> None:
+        rule = stack.one("aws:cloudwatch/eventRule:EventRule", "rotator-returned").inputs
+        target = stack.one("aws:cloudwatch/eventTarget:EventTarget", "rotator-returned-target").inputs
+        permission = stack.one("aws:lambda/permission:Permission", "rotator-returned-permission").inputs
+
+        assert json.loads(rule["eventPattern"]) == {
+            "source": ["aws.ses"],
+            "detail-type": ["Email Bounced", "Email Complaint Received", "Email Rejected"],
+            "detail": {
+                "mail": {"tags": {"ses:configuration-set": ["iam-key-rotator"]}},
+                "$or": [{"bounce": {"bounceType": ["Permanent"]}}, {"eventType": ["Complaint", "Reject"]}],
+            },
+        }
+        assert target["rule"] == rule["name"] == "iam-key-rotator-returned-mails"
+        assert target["arn"] == f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:iam-key-rotator-rotator"
+        assert target["deadLetterConfig"] == {"arn": DEAD_LETTERS}
+        assert permission["sourceArn"] == f"arn:aws:events:eu-central-1:{ACCOUNT}:rule/iam-key-rotator-returned-mails"
+
+    @pytest.mark.parametrize("mailer", ["smtp", "mailgun"])
+    def test_other_mailers_tell_nobody(self, mailer: str) -> None:
+        stack = deployed(**MAILERS[mailer])
+
+        rules = [rule.name for rule in stack.all("aws:cloudwatch/eventRule:EventRule")]
+
+        assert rules == ["rotator-schedule"]
+        assert not [resource for resource in stack.resources if resource.type.startswith("aws:sesv2")]
+        assert "SES_CONFIGURATION_SET" not in stack.environment("rotator")
 
 
 class TestDeadLetters:
