@@ -38,11 +38,13 @@ examples:
       look after these two alone
   .venv/bin/python scripts/invoke.py --user alice --force
       rotate alice's key now, due or not
+  .venv/bin/python scripts/invoke.py --user bob --again
+      bob never got his new key: replace it, and mail the new one
 
 You need lambda:InvokeFunction on the rotator.
 
-exit codes: 0 the run went well; 1 it failed, was declined, or did not begin,
-and the message says why; 2 the command was not understood; 130 interrupted:
+exit codes: 0 the run went well; 1 it failed, was declined, refused a user, or
+did not begin, and the message says why; 2 the command was not understood; 130 interrupted:
 a run that has begun goes on"""
 
 
@@ -52,6 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.force and not options.user:
         parser.error("--force needs --user: name those whose keys are to be rotated now")
+    if options.again and not options.user:
+        parser.error("--again needs --user: name those who never got their new keys")
+    if options.again and options.dry_run:
+        parser.error(
+            "--again and --dry-run do not go together: --again only acts on users who never got their new keys"
+        )
     complaints = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         summary = _run(options, parser)
@@ -68,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(summary, indent=2))
     else:
         Console().print(show(summary))
-    return 0
+    return 1 if summary.get("refused") else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,7 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="decide for each user, and change nothing")
     run.add_argument("--user", metavar="NAME", action="append", help="only this user; may be given several times")
     run.add_argument("--force", action="store_true", help="rotate the named users' keys, due or not")
-    run.add_argument("--yes", action="store_true", help="don't ask whether it is meant")
+    run.add_argument(
+        "--again", action="store_true", help="replace the named users' new keys, which they never got and never used"
+    )
+    run.add_argument("--yes", action="store_true", help="skip the confirmation prompt")
     deployed.add_options(parser)
     parser.add_argument("--json", action="store_true", help="print the answer as the function gave it")
     return parser
@@ -97,6 +108,8 @@ def event_of(options: argparse.Namespace) -> dict[str, Any]:
         event["users"] = options.user
     if options.force:
         event["force"] = True
+    if options.again:
+        event["again"] = True
     return event
 
 
@@ -118,8 +131,11 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Mappin
 def _confirmed(options: argparse.Namespace, account: str) -> bool:
     """Ask; anything but a yes is a no."""
     whose = f"of {', '.join(options.user)}" if options.user else "of every tagged user"
-    which = "keys, due or not," if options.force else "keys that are due"
-    print(f"This rotates the {which} {whose} in account {account}.", file=sys.stderr)
+    if options.again:
+        print(f"This replaces the new keys {whose} that were never used, in account {account}.", file=sys.stderr)
+    else:
+        which = "keys, due or not," if options.force else "keys that are due"
+        print(f"This rotates the {which} {whose} in account {account}.", file=sys.stderr)
     print("Go ahead? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
@@ -154,7 +170,12 @@ def show(summary: Mapping[str, Any]) -> Group:
                 counts.add_row(f"{title}: {reason.replace('_', ' ')}", str(number))
         elif isinstance(value, Mapping):
             counts.add_row(title, str(len(value)))
-            by_user.append(_reasons(title, value))
+            by_user.append(_reasons(title, _ages(value) if name == "overdue" else value))
+        elif isinstance(value, list):
+            counts.add_row(title, str(len(value)))
+            by_user.append(_names(title, value))
+        elif isinstance(value, bool):
+            counts.add_row(title, "yes" if value else "no")
         else:
             counts.add_row(title, str(value))
     return Group(counts, *(table for table in by_user if table.row_count))
@@ -165,6 +186,17 @@ def _decisions(decisions: Mapping[str, Mapping[str, str]]) -> Table:
     for user, decision in decisions.items():
         words = (Text(decision.get(part, "").replace("_", " ")) for part in ("action", "reason"))
         table.add_row(Text(user), *words, Text(decision.get("key", "")))
+    return table
+
+
+def _ages(days: Mapping[str, object]) -> Mapping[str, object]:
+    return {user: f"an active key is {age} days old" for user, age in days.items()}
+
+
+def _names(title: str, users: Sequence[object]) -> Table:
+    table = Table("User", title=title.capitalize(), title_justify="left")
+    for user in users:
+        table.add_row(Text(str(user)))
     return table
 
 

@@ -10,7 +10,7 @@ from email.utils import parseaddr
 from typing import Any
 
 from components import bundle
-from scripts.local_cloud import deployment, mailbox, resources, server, specialise
+from scripts.local_cloud import deployment, mailbox, resources, returned_mail, server, specialise
 from scripts.local_cloud.adapter import Adapter
 from scripts.local_cloud.clients import ROOT, Clients, Credentials
 from scripts.local_cloud.errors import FunctionFailed
@@ -105,6 +105,22 @@ class LocalCloud:
             raise FunctionFailed(f"{name}: {payload.get('errorMessage', payload)}")
         summary: dict[str, Any] = payload
         return summary
+
+    def return_mail(self, mail: mailbox.Mail, *, kind: str = "Bounce") -> dict[str, Any]:
+        """Let a mail come back: hand SES's event over to the rotator, as EventBridge would, if its rule takes it.
+
+        The emulator publishes no such events, and like AWS it lets nobody post one in SES's name.
+
+        Raises:
+            FunctionFailed: the deployed rule does not match the event, or the rotator ended in an error.
+        """
+        event = returned_mail.event(mail, kind)
+        (rule,) = [rule for rule in self.root.events.list_rules()["Rules"] if "EventPattern" in rule]
+        if not self.root.events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(event))[
+            "Result"
+        ]:
+            raise FunctionFailed(f"the rule {rule['Name']} does not match: {event}")
+        return self.rotate(event)
 
     def mails(self) -> list[mailbox.Mail]:
         """Read the mails sent through SES so far, oldest first."""

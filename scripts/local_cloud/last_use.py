@@ -1,32 +1,77 @@
 """When each access key was last used: MiniStack does not keep it, and answers "never" for every key.
 
-Reminders, days put off and the recovery of a rotation without encryption hang on that answer. So the emulator's process
-remembers each request whose signature MiniStack has accepted, whether a policy then allows it or not, and answers
+The ends of old keys, reminders and the recovery of a rotation without encryption depend on that answer. So the emulator's
+process remembers each request whose signature MiniStack has accepted, whether a policy then allows it or not, and answers
 ``GetAccessKeyLastUsed`` from that. It knows at once and to the microsecond, where AWS may take hours and is less exact.
+
+When a demo or test lets time pass, the uses become older with everything else: ``age``.
 """
 
 # ruff: noqa: SLF001 (MiniStack offers no way to do this from outside)
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import urllib.request
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ministack.core import iam_evaluator, sigv4
 from ministack.services import iam
 
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application: https://asgi.readthedocs.io/en/latest/specs/main.html"""
+
 _NEVER = b"<Region>N/A</Region><ServiceName>N/A</ServiceName>"
+_AGE = "/_local_cloud/age/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Use:
+    """A key's last use."""
+
+    at: datetime
+    region: str
+    service: str
+
+    def to_xml(self) -> bytes:
+        """Write it as IAM answers it."""
+        return (
+            f"<LastUsedDate>{self.at.isoformat()}</LastUsedDate>"
+            f"<Region>{self.region}</Region><ServiceName>{self.service}</ServiceName>"
+        ).encode()
+
 
 _authenticate = iam_evaluator.authenticate
 _answer = iam._IAM_HANDLERS["GetAccessKeyLastUsed"]
-# What AWS would say of each key's last use, by access key id.
-_uses: dict[str, bytes] = {}
+# By access key id.
+_uses: dict[str, _Use] = {}
 
 
-def remember() -> None:
-    """Begin to remember, and to answer."""
+def remember(emulator: Application) -> Application:
+    """Begin to remember, and to answer; give the emulator, which can be told from now on that time has passed."""
     iam_evaluator.authenticate = _authenticate_and_remember
     iam._IAM_HANDLERS["GetAccessKeyLastUsed"] = _answer_from_memory
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(_AGE):
+            await emulator(scope, receive, send)
+            return
+        passed = timedelta(seconds=int(scope["path"].removeprefix(_AGE)))
+        for key_id, use in _uses.items():
+            _uses[key_id] = replace(use, at=use.at - passed)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    return application
+
+
+def age(endpoint: str, passed: timedelta) -> None:
+    """Tell an emulator that every use is so much longer ago."""
+    url = f"{endpoint}{_AGE}{round(passed.total_seconds())}"
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10):  # noqa: S310 - http, on loopback
+        pass
 
 
 def _authenticate_and_remember(key_id: str, account_id: str) -> Any:
@@ -35,13 +80,11 @@ def _authenticate_and_remember(key_id: str, account_id: str) -> Any:
     if request and isinstance(outcome, iam_evaluator.ResolvedCredential):
         signature = sigv4.parse_header_signature(request.headers)
         if isinstance(signature, sigv4.HeaderSignature):  # nobody here signs in the query
-            _uses[key_id] = (
-                f"<LastUsedDate>{datetime.now(UTC).isoformat()}</LastUsedDate>"
-                f"<Region>{signature.region}</Region><ServiceName>{signature.service}</ServiceName>"
-            ).encode()
+            _uses[key_id] = _Use(at=datetime.now(UTC), region=signature.region, service=signature.service)
     return outcome
 
 
 def _answer_from_memory(parameters: dict[str, list[str]]) -> Any:
     status, headers, body = _answer(parameters)
-    return status, headers, body.replace(_NEVER, _uses.get(parameters["AccessKeyId"][0], _NEVER))
+    use = _uses.get(parameters["AccessKeyId"][0])
+    return status, headers, body.replace(_NEVER, use.to_xml() if use else _NEVER)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from scripts.local_cloud import waiting
+from scripts.local_cloud import last_use, waiting
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, "AttributeValueTypeDef"]
 
-# The moment of a deletion stands on the key that is to go, and on its successor; a rotation's lease runs from when it
-# was claimed. When it was started stays: the keys that it made bear IAM's own dates, which nobody can move.
-_MOMENTS = ("delete_on", "replaces_until", "claimed_at")
+# Whatever something waits for, or is counted from. When a rotation was started stays: the keys that it made bear IAM's own
+# dates, which nobody can move.
+_MOMENTS = (
+    *("delete_on", "replaces_until", "claimed_at", "grace_ended_on", "reminded_at", "address_changed_at"),
+    "try_again_on",
+)
 
 
 class LocalLedger:
@@ -65,12 +68,14 @@ class LocalLedger:
         self._dynamodb.delete_item(TableName=self._table, Key={"user": {"S": user}, "ak": {"S": key_id}})
 
     def advance(self, **period: float) -> None:
-        """Let time pass, and nothing happen: move each scheduled deletion, and the end of each lease, nearer.
+        """Let time pass, and nothing happen: everything that is awaited comes nearer, and every key's use is longer ago.
 
         Args:
             period: how long, as ``timedelta`` takes it.
         """
-        past = -round(timedelta(**period).total_seconds())
+        passed = timedelta(**period)
+        past = -round(passed.total_seconds())
+        last_use.age(self._dynamodb.meta.endpoint_url, passed)
         for item, moment in self._moments():
             self._dynamodb.update_item(
                 TableName=self._table,

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from scripts.local_cloud.server import ACCOUNT_ID
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """A mail as its reader gets it."""
+    """A mail as its reader gets it; and the tags that SES was given with it."""
 
     to: str
     subject: str
     text: str
     html: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def sent_through_ses(endpoint: str) -> list[Mail]:
@@ -25,6 +27,12 @@ def sent_through_ses(endpoint: str) -> list[Mail]:
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - http, on loopback
         messages = json.load(answer)["messages"].get(ACCOUNT_ID, [])
     return [
-        Mail(to=message["To"][0], subject=message["Subject"], text=message["BodyText"], html=message["BodyHtml"])
+        Mail(
+            to=message["To"][0],
+            subject=message["Subject"],
+            text=message["BodyText"],
+            html=message["BodyHtml"],
+            tags=message["Tags"],
+        )
         for message in messages
     ]
