@@ -1,8 +1,9 @@
 """When each access key was last used: MiniStack does not keep it, and answers "never" for every key.
 
-The ends of old keys, reminders and the recovery of a rotation without encryption depend on that answer. So the emulator's
-process remembers each request whose signature MiniStack has accepted, whether a policy then allows it or not, and answers
-``GetAccessKeyLastUsed`` from that. It knows at once and to the microsecond, where AWS may take hours and is less exact.
+The ends of old keys, reminders and the recovery of a rotation without encryption depend on that answer. So the
+emulator's process remembers each request whose signature MiniStack has accepted, whether a policy then allows it or
+not, and answers ``GetAccessKeyLastUsed`` from that. It knows at once and to the microsecond, where AWS may take hours
+and is less exact.
 
 When a demo or test lets time pass, the uses become older with everything else: ``age``.
 """

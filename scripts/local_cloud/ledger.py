@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, "AttributeValueTypeDef"]
 
-# Whatever something waits for, or is counted from. When a rotation was started stays: the keys that it made bear IAM's own
-# dates, which nobody can move.
+# Whatever something waits for, or is counted from. When a rotation was started stays: the keys that it made bear
+# IAM's own dates, which nobody can move.
 _MOMENTS = (
     *("delete_on", "replaces_until", "claimed_at", "grace_ended_on", "reminded_at", "address_changed_at"),
     "try_again_on",
@@ -68,7 +68,8 @@ class LocalLedger:
         self._dynamodb.delete_item(TableName=self._table, Key={"user": {"S": user}, "ak": {"S": key_id}})
 
     def advance(self, **period: float) -> None:
-        """Let time pass, and nothing happen: everything that is awaited comes nearer, and every key's use is longer ago.
+        """Let time pass, and nothing happen: everything that is awaited comes nearer, and every key's use is longer
+        ago.
 
         Args:
             period: how long, as ``timedelta`` takes it.

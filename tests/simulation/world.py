@@ -6,7 +6,8 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,13 +19,20 @@ import boto3
 import time_machine
 from cryptography.fernet import Fernet, InvalidToken
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.dynamodb.models import dynamodb_backends
 from moto.iam.models import AccessKeyLastUsed, iam_backends
 
 from functions.common import telemetry
 from functions.common.clients import Clients
+from functions.common.keys import AccessKey, AccessKeys, KeyMaker
 from functions.destructor import handler as destructor
+from functions.mail.message import Message
+from functions.mail.pace import PacedMailer
+from functions.mail.sender import deliver
+from functions.mail.ses import SesMailer
 from functions.rotator import handler as rotator
+from functions.rotator.rotate import Tools
 from tests.simulation.faults import Controller, Death, Switch
 
 if TYPE_CHECKING:
@@ -148,8 +156,10 @@ class World:
         return key["AccessKeyId"]
 
     def rename(self, name: str, new_name: str) -> None:
-        """Give somebody another user name; their keys stay theirs."""
+        """Give somebody another user name; their tags and keys stay theirs."""
+        tags = self.iam.list_user_tags(UserName=name)["Tags"]
         self.iam.update_user(UserName=name, NewUserName=new_name)
+        self.iam.tag_user(UserName=new_name, Tags=tags)  # moto keeps them under the old name
         person = self.people[new_name] = self.people.pop(name)
         person.name = new_name
         for key in self._keys(new_name):
@@ -346,6 +356,111 @@ class World:
     def _start_anew(self) -> None:
         """Whatever ran is over; the next invocation finds a process that lives."""
         self.controller.dead = False
+
+    # --- what life has in store ---------------------------------------------------------------------------------
+
+    def tag(self, name: str, tag: str, value: str) -> None:
+        """Write one of a user's tags, named without its prefix."""
+        self.iam.tag_user(UserName=name, Tags=[{"Key": f"IKR:{tag}", "Value": value}])
+
+    def change_address(self, name: str, address: str) -> None:
+        """Let a user's tags name another address."""
+        self.iam.untag_user(UserName=name, TagKeys=["IKR:EMAIL"])
+        self.tag(name, "EMAIL", address)
+
+    def delete_user(self, name: str) -> None:
+        """Let somebody go, with all their keys."""
+        for key_id in self.keys(name):
+            self.iam.delete_access_key(UserName=name, AccessKeyId=key_id)
+        self.iam.delete_user(UserName=name)
+        del self.people[name]
+
+    def user_id(self, name: str) -> str:
+        """Tell IAM's id of a user."""
+        return self.iam.get_user(UserName=name)["User"]["UserId"]
+
+    def pace(self, calls_per_second: float) -> None:
+        """Let every call that takes effect last a while."""
+        observe = self.controller.observe
+
+        def last(operation: str, body: bytes) -> None:
+            observe(operation, body)
+            self.wait(seconds=1 / calls_per_second)
+
+        self.controller.observe = last
+
+    def meanwhile(self, operation: str, act: Callable[[], object]) -> None:
+        """Let something happen once, right after the first call of an operation that takes effect."""
+        observe, pending = self.controller.observe, [act]
+
+        def also_act(called: str, body: bytes) -> None:
+            observe(called, body)
+            if called == operation and pending:
+                pending.pop()()
+
+        self.controller.observe = also_act
+
+    @contextmanager
+    def refusing(self, mailboxes: Mapping[str, Exception]) -> Iterator[None]:
+        """Let the mail service fail for single addresses, and work for all others."""
+        send = SesMailer.send
+
+        def send_or_fail(mailer: SesMailer, message: Message) -> None:
+            if message.to in mailboxes:
+                raise mailboxes[message.to]
+            send(mailer, message)
+
+        with mock.patch.object(SesMailer, "send", send_or_fail):
+            yield
+
+    @contextmanager
+    def unlisted(self, *, users: Collection[str] = (), keys: Collection[str] = ()) -> Iterator[None]:
+        """Let IAM's listings lack some users and keys that exist."""
+
+        def hide(parsed: dict[str, Any], **_: Any) -> None:
+            parsed["UserDetailList"] = [user for user in parsed["UserDetailList"] if user["UserName"] not in users]
+
+        of = AccessKeys.of
+
+        def some_of(self: AccessKeys, user: str) -> list[AccessKey] | None:
+            listed = of(self, user)
+            return listed and [key for key in listed if key.id not in keys]
+
+        event = "after-call.iam.GetAccountAuthorizationDetails"
+        _clients.iam.meta.events.register(event, hide)
+        try:
+            with mock.patch.object(AccessKeys, "of", some_of):
+                yield
+        finally:
+            _clients.iam.meta.events.unregister(event, hide)
+
+    @contextmanager
+    def pauses_pass(self) -> Iterator[None]:
+        """Let the program's own pauses pass by the world's clock; it names ``time.sleep`` where it is defined."""
+        pause, clock = self._clock.shift, time.time
+        with (
+            mock.patch.dict(Tools.__init__.__kwdefaults__, pause=pause),
+            mock.patch.dict(PacedMailer.__init__.__kwdefaults__, pause=pause, clock=clock),
+            mock.patch.dict(deliver.__kwdefaults__, pause=pause, clock=clock),
+            mock.patch.object(KeyMaker.__init__, "__defaults__", (pause,)),
+        ):
+            yield
+
+    @contextmanager
+    def several_workers(self, number: int = 3) -> Iterator[None]:
+        """Let a run of the rotator work on several users at once; moto serves them one call after the other."""
+        serve = BotocoreStubber.__call__
+
+        def serve_alone(stubber: BotocoreStubber, *arguments: Any, **named: Any) -> Any:
+            with self.controller._lock:
+                return serve(stubber, *arguments, **named)
+
+        with (
+            mock.patch.object(BotocoreStubber, "__call__", serve_alone),
+            mock.patch("functions.rotator.workers.ThreadPoolExecutor", ThreadPoolExecutor),
+            mock.patch("functions.rotator.workers.WORKERS", number),
+        ):
+            yield
 
 
 @cache
