@@ -51,6 +51,7 @@ class Controller:
         outages: operations that fail before they take effect, each with its error, for as long as they stand here.
         silent: operations that take effect and never answer, for as long as they stand here.
         observe: called with the operation and the request's body after each call that took effect.
+        at_each_call: called with the call's number before anything happens at it.
         counted: calls by operation.
         calls: the operations, in their order.
     """
@@ -59,6 +60,7 @@ class Controller:
     outages: dict[str, Exception] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     observe: Callable[[str, bytes], None] = lambda operation, body: None  # noqa: ARG005
+    at_each_call: Callable[[int], None] | None = None
     calls: list[str] = field(default_factory=list)
     struck: str | None = None
     dead: bool = False
@@ -78,6 +80,8 @@ class Controller:
                 raise Death
             self.calls.append(operation)
             self._under_way.number = len(self.calls)
+            if self.at_each_call:
+                self.at_each_call(self._under_way.number)
             if operation in self.outages:
                 raise self.outages[operation]
             if not self._is_struck():
