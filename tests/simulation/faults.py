@@ -15,6 +15,9 @@ from enum import StrEnum
 from typing import Any
 
 import boto3
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.simulation.blind_spots import refuse_parameter_name
@@ -126,6 +129,16 @@ class Controller:
         self.struck = operation
 
 
+def new_session(region: str | None = None) -> boto3.Session:
+    """Make a session that leaves out what nobody looks at here: moto takes every call for its one account's.
+
+    Signatures and the list of versions in the user agent would be worked out anew for each call.
+    """
+    session = botocore.session.get_session()
+    session.set_default_client_config(Config(signature_version=UNSIGNED, user_agent="simulation"))
+    return boto3.Session(botocore_session=session, region_name=region)
+
+
 class Switch:
     """Holds the controller of the world that lives at the moment; boto3's handlers outlive any of them.
 
@@ -135,7 +148,7 @@ class Switch:
 
     def __init__(self) -> None:
         self.controller = Controller()
-        self.session = boto3.Session()
+        self.session = new_session()
         self.session.events.register_first("before-send", self._before)
         self.session.events.register_last("before-send", self._after)
 

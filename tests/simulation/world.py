@@ -19,6 +19,7 @@ import boto3
 import time_machine
 from cryptography.fernet import Fernet, InvalidToken
 from moto import mock_aws
+from moto.core.utils import method_names_from_class
 from moto.dynamodb.models import dynamodb_backends
 from moto.iam.models import AccessKeyLastUsed, iam_backends
 from moto.ssm.models import ssm_backends
@@ -27,7 +28,7 @@ from functions.common import telemetry
 from functions.common.clients import Clients
 from functions.destructor import handler as destructor
 from functions.rotator import handler as rotator
-from tests.simulation.faults import Controller, Death, Switch
+from tests.simulation.faults import Controller, Death, Switch, new_session
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -376,7 +377,7 @@ class _OneAfterTheOther(Executor):
 @cache
 def _clients_of_the_world() -> tuple[IAMClient, DynamoDBClient, SSMClient, SQSClient, SESV2Client, SNSClient]:
     """Make clients from a session of their own: what the world does itself is neither counted nor struck."""
-    session = boto3.Session(region_name=REGION)
+    session = new_session(REGION)
     return (
         session.client("iam"),
         session.client("dynamodb"),
@@ -385,6 +386,9 @@ def _clients_of_the_world() -> tuple[IAMClient, DynamoDBClient, SSMClient, SQSCl
         session.client("sesv2"),
         session.client("sns"),
     )
+
+
+_method_names = cache(method_names_from_class)
 
 
 @cache
@@ -418,6 +422,8 @@ def new_world(**environment: str) -> Iterator[World]:
         mock.patch("time.sleep", clock.shift),
         # moto is not made for several threads; what they may do to each other is seen on MiniStack.
         mock.patch("functions.rotator.workers.ThreadPoolExecutor", _OneAfterTheOther),
+        # moto works out what it can do anew at every call.
+        mock.patch("moto.core.responses.method_names_from_class", _method_names),
         mock_aws(),
     ):
         telemetry._logger.cache_clear()
