@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 from scripts.local_cloud.server import REGION
 
@@ -40,12 +42,22 @@ class Credentials:
 ROOT: Final = Credentials(access_key_id="test", secret_access_key="test")  # noqa: S106 - MiniStack's fixed root key
 
 
+@cache
+def _loader() -> Loader:
+    """Read what botocore knows of AWS's services once for all principals; little else goes into making a client."""
+    loader: Loader = botocore.session.get_session().get_component("data_loader")
+    return loader
+
+
 class Clients:
     """The clients of one principal, each built on first use. Not to be shared between threads before that."""
 
     def __init__(self, endpoint: str, credentials: Credentials) -> None:
         self._endpoint = endpoint
+        session = botocore.session.get_session()
+        session.register_component("data_loader", _loader())
         self._session = boto3.Session(
+            botocore_session=session,
             aws_access_key_id=credentials.access_key_id,
             aws_secret_access_key=credentials.secret_access_key,
             aws_session_token=credentials.session_token,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, "AttributeValueTypeDef"]
 
+_NONE = {"N": "0"}
+
 # Whatever something waits for, or is counted from. When a rotation was started stays: the keys that it made bear
 # IAM's own dates, which nobody can move.
 _MOMENTS = (
@@ -52,24 +54,23 @@ class LocalLedger:
         self.advance(days=days)
         swept = self.sweep()
         waiting.until(
-            lambda: all(self._is_settled(*key) for key in swept),
-            f"the destructor to finish with {swept}",
+            lambda: all(self._is_settled(removed) for removed in swept),
+            f"the destructor to finish with {[(item['user']['S'], item['ak']['S']) for item in swept]}",
         )
 
-    def sweep(self) -> list[tuple[str, str]]:
-        """Remove the items that are due, as TTL would, and return their (user, access key id)."""
+    def sweep(self) -> Sequence[Item]:
+        """Remove the items that are due, as TTL would, and return them."""
         due = [item for item in self.items() if "delete_on" in item and int(item["delete_on"]["N"]) <= time.time()]
         for item in due:
             self.remove(item["user"]["S"], item["ak"]["S"])
-        return [(item["user"]["S"], item["ak"]["S"]) for item in due]
+        return due
 
     def remove(self, user: str, key_id: str) -> None:
         """Take an item out of the table, whether it is due or not."""
         self._dynamodb.delete_item(TableName=self._table, Key={"user": {"S": user}, "ak": {"S": key_id}})
 
     def advance(self, **period: float) -> None:
-        """Let time pass, and nothing happen: everything that is awaited comes nearer, and every key's use is longer
-        ago.
+        """Let time pass, and nothing happen: what is awaited comes nearer, and every key's use is longer ago.
 
         Args:
             period: how long, as ``timedelta`` takes it.
@@ -92,12 +93,25 @@ class LocalLedger:
                 if moment in item:
                     yield item, moment
 
-    def _is_settled(self, user: str, key_id: str) -> bool:
+    def _is_settled(self, removed: Item) -> bool:
         """Tell whether the destructor is done with a key: it was put back, or nothing says any more that it lives."""
-        items = [item for item in self.items() if item["user"]["S"] == user]
-        put_back = any(item["ak"]["S"] == key_id for item in items)
-        awaited = any(item.get("replaces") == {"S": key_id} for item in items)
-        return put_back or not awaited
+        items = [item for item in self.items() if item["user"] == removed["user"]]
+        for item in items:
+            if item["ak"] == removed["ak"]:
+                return not _is_beginning_a_window(item, removed)
+        return not any(item.get("replaces") == removed["ak"] for item in items)
+
+
+def _is_beginning_a_window(item: Item, removed: Item) -> bool:
+    """Tell whether a key was put back only to note that its recovery window begins: the rest is still to come.
+
+    The window that has begun is another status, and a beginning that has failed is another attempt.
+    """
+    return (
+        item["status"] == {"S": "expiring"}
+        and "windows" in item
+        and item.get("attempts", _NONE) == removed.get("attempts", _NONE)
+    )
 
 
 def _key(item: Item) -> dict[str, AttributeValueTypeDef]:

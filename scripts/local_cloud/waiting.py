@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from scripts.local_cloud.errors import NotInTime
 
-_PAUSE_SECONDS = 0.05
+_PAUSE_SECONDS = 0.2  # what is awaited needs the processor, too
 
 
 def until(condition: Callable[[], bool], what: str, *, seconds: float = 30) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,19 @@ def test_a_broken_promise_is_an_exit_code(
     assert len(list(folder.iterdir())) == 2 * len(demo.DUE)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let the processes that a test starts listen to SIGINT.
+
+    What a script starts in its background ignores that signal, and so does all that is started by it in turn. That is
+    as it should be for the demo too, but not for a test of what an interruption does.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_demo_leaves_nothing_behind(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Neither a trace on the screen, nor the emulator and its state."""

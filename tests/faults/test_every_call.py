@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.simulation.faults import Fault, Kind
+from tests.simulation.branches import branch_at_every_call
+from tests.simulation.faults import Kind
 from tests.simulation.world import World, new_world
 
 # When the rotator runs, in hours since the run before: the day the key is due, twice within the grace period, so that
@@ -97,22 +98,6 @@ def nothing(_: World) -> None:
     """Do nothing before a life begins."""
 
 
-def count_calls(
-    names: tuple[str, ...], environment: dict[str, str], live: Life = live_a_life, before: Life = nothing
-) -> int:
-    """Live a life in which nothing goes wrong, and count the calls it takes, without those before it."""
-    with new_world(**environment) as world:
-        old_keys = {name: next(iter(world.keys(world.add_user(name).name))) for name in names}
-
-        before(world)
-        earlier = len(world.controller.calls)
-
-        live(world)
-
-        assert_all_is_well(world, old_keys)
-        return len(world.controller.calls) - earlier
-
-
 def strike_every_call(
     names: tuple[str, ...],
     kind: Kind,
@@ -121,24 +106,24 @@ def strike_every_call(
     before: Life = nothing,
     check: Life = nothing,
 ) -> int:
-    """Live one life for each call, with the fault at that call; tell how many there were."""
-    calls = count_calls(names, environment, live, before)
-    for call in range(1, calls + 1):
-        with new_world(**environment) as world:
-            old_keys = {name: next(iter(world.keys(world.add_user(name).name))) for name in names}
-            before(world)
-            world.controller.fault = Fault(len(world.controller.calls) + call, kind)
+    """Live one life for each call, with the fault at that call, and one without; tell how many were struck."""
+    with new_world(**environment) as world:
+        old_keys = {name: next(iter(world.keys(world.add_user(name).name))) for name in names}
+        before(world)
 
+        def live_and_look() -> None:
             live(world)
-
-            assert world.controller.struck, f"call {call} was never made"
+            struck = world.controller.struck
             try:
                 assert_all_is_well(world, old_keys)
-                check(world)
+                if world.controller.fault:
+                    assert struck
+                    check(world)
             except AssertionError as failure:
-                failure.add_note(f"where {kind}, at call {call}: {world.controller.struck}; {world.ledger()}")
+                failure.add_note(f"struck: {struck}; {world.ledger()}")
                 raise
-    return calls
+
+        return branch_at_every_call(world.controller, kind, live_and_look)
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -15,6 +15,9 @@ from enum import StrEnum
 from typing import Any
 
 import boto3
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.simulation.blind_spots import refuse_parameter_name
@@ -51,6 +54,7 @@ class Controller:
         outages: operations that fail before they take effect, each with its error, for as long as they stand here.
         silent: operations that take effect and never answer, for as long as they stand here.
         observe: called with the operation and the request's body after each call that took effect.
+        at_each_call: called with the call's number before anything happens at it.
         counted: calls by operation.
         calls: the operations, in their order.
     """
@@ -59,6 +63,7 @@ class Controller:
     outages: dict[str, Exception] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     observe: Callable[[str, bytes], None] = lambda operation, body: None  # noqa: ARG005
+    at_each_call: Callable[[int], None] | None = None
     calls: list[str] = field(default_factory=list)
     struck: str | None = None
     dead: bool = False
@@ -78,6 +83,8 @@ class Controller:
                 raise Death
             self.calls.append(operation)
             self._under_way.number = len(self.calls)
+            if self.at_each_call:
+                self.at_each_call(self._under_way.number)
             if operation in self.outages:
                 raise self.outages[operation]
             if not self._is_struck():
@@ -122,6 +129,16 @@ class Controller:
         self.struck = operation
 
 
+def new_session(region: str | None = None) -> boto3.Session:
+    """Make a session that leaves out what nobody looks at here: moto takes every call for its one account's.
+
+    Signatures and the list of versions in the user agent would be worked out anew for each call.
+    """
+    session = botocore.session.get_session()
+    session.set_default_client_config(Config(signature_version=UNSIGNED, user_agent="simulation"))
+    return boto3.Session(botocore_session=session, region_name=region)
+
+
 class Switch:
     """Holds the controller of the world that lives at the moment; boto3's handlers outlive any of them.
 
@@ -131,7 +148,7 @@ class Switch:
 
     def __init__(self) -> None:
         self.controller = Controller()
-        self.session = boto3.Session()
+        self.session = new_session()
         self.session.events.register_first("before-send", self._before)
         self.session.events.register_last("before-send", self._after)
 

@@ -7,12 +7,12 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from unittest import mock
 
 import boto3
@@ -20,8 +20,10 @@ import time_machine
 from cryptography.fernet import Fernet, InvalidToken
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.utils import method_names_from_class
 from moto.dynamodb.models import dynamodb_backends
 from moto.iam.models import AccessKeyLastUsed, iam_backends
+from moto.ssm.models import ssm_backends
 
 from functions.common import telemetry
 from functions.common.clients import Clients
@@ -33,7 +35,7 @@ from functions.mail.sender import deliver
 from functions.mail.ses import SesMailer
 from functions.rotator import handler as rotator
 from functions.rotator.rotate import Tools
-from tests.simulation.faults import Controller, Death, Switch
+from tests.simulation.faults import Controller, Death, Switch, new_session
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -195,10 +200,8 @@ class World:
         yield text
         for token in _TOKEN.findall(text):
             for parameter in self.parameters().values():
-                try:
-                    yield Fernet(parameter).decrypt(token).decode()
-                except InvalidToken:
-                    continue
+                if (opened := _decrypted(token, parameter)) is not None:
+                    yield opened
 
     # --- the promise --------------------------------------------------------------------------------------------
 
@@ -236,7 +239,7 @@ class World:
 
     def _owner(self, address: str) -> Person | None:
         for name, person in self.people.items():
-            tags = self.iam.list_user_tags(UserName=name)["Tags"] if self.exists(name) else []
+            tags = iam_backends[ACCOUNT]["aws"].list_user_tags(name) if self.exists(name) else []
             if any(tag["Key"].upper() == "IKR:EMAIL" and tag["Value"] == address for tag in tags):
                 return person
         return None
@@ -257,10 +260,12 @@ class World:
 
     def parameters(self) -> dict[str, str]:
         """Read the encryption keys by parameter name."""
-        pages = self.ssm.get_paginator("get_parameters_by_path").paginate(
-            Path="/ikr/secret", Recursive=True, WithDecryption=True
-        )
-        return {parameter["Name"]: parameter["Value"] for page in pages for parameter in page["Parameters"]}
+        stored = ssm_backends[ACCOUNT][REGION]._parameters
+        return {
+            name: versions[-1].response_object(decrypt=True)["Value"]
+            for name, versions in stored.items()
+            if name.startswith("/ikr/secret/")
+        }
 
     def parked(self) -> list[dict[str, Any]]:
         """Read what lies in the dead-letter queue."""
@@ -463,10 +468,35 @@ class World:
             yield
 
 
+@lru_cache(maxsize=1024)
+def _decrypted(token: str, key: str) -> str | None:
+    """Open a token, if this is its key. Tried after every call, always with the same outcome: so that is remembered."""
+    try:
+        return Fernet(key).decrypt(token).decode()
+    except InvalidToken:
+        return None
+
+
+class _OneAfterTheOther(Executor):
+    """Does everything in the thread that asks for it: a life can be branched only there."""
+
+    def __init__(self, max_workers: int) -> None:
+        del max_workers
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Do it at once; what came of it is told to whoever asks, as by a pool of threads."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as fault:
+            future.set_exception(fault)
+        return future
+
+
 @cache
 def _clients_of_the_world() -> tuple[IAMClient, DynamoDBClient, SSMClient, SQSClient, SESV2Client, SNSClient]:
     """Make clients from a session of their own: what the world does itself is neither counted nor struck."""
-    session = boto3.Session(region_name=REGION)
+    session = new_session(REGION)
     return (
         session.client("iam"),
         session.client("dynamodb"),
@@ -475,6 +505,9 @@ def _clients_of_the_world() -> tuple[IAMClient, DynamoDBClient, SSMClient, SQSCl
         session.client("sesv2"),
         session.client("sns"),
     )
+
+
+_method_names = cache(method_names_from_class)
 
 
 @cache
@@ -507,7 +540,9 @@ def new_world(**environment: str) -> Iterator[World]:
         time_machine.travel(START, tick=False) as clock,
         mock.patch("time.sleep", clock.shift),
         # moto is not made for several threads; what they may do to each other is seen on MiniStack.
-        mock.patch("functions.rotator.workers.WORKERS", 1),
+        mock.patch("functions.rotator.workers.ThreadPoolExecutor", _OneAfterTheOther),
+        # moto works out what it can do anew at every call.
+        mock.patch("moto.core.responses.method_names_from_class", _method_names),
         mock_aws(),
     ):
         telemetry._logger.cache_clear()

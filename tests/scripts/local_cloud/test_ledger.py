@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from scripts.local_cloud import waiting
 from scripts.local_cloud.ledger import LocalLedger
 
 DAY = 24 * 60 * 60
@@ -53,6 +54,39 @@ def test_what_falls_due_is_removed(ledger: LocalLedger) -> None:
 
     assert [item["ak"]["S"] for item in ledger.items()] == ["new", "other"]
     assert ledger.pending() == []
+
+
+@pytest.mark.parametrize(
+    ("put_back", "done"),
+    [
+        ({"status": {"S": "expiring"}, "windows": {"N": "1"}}, False),
+        ({"status": {"S": "inactive"}, "windows": {"N": "1"}}, True),
+        ({"status": {"S": "expiring"}, "windows": {"N": "1"}, "attempts": {"N": "1"}}, True),
+        ({"status": {"S": "expiring"}, "postponed": {"N": "1"}}, True),
+        ({"status": {"S": "current"}}, True),
+    ],
+    ids=["a window is beginning", "a window has begun", "no window could begin", "put off", "cancelled"],
+)
+def test_destructor_is_done_once_the_key_is_put_back_for_good(
+    put_back: dict[str, dict[str, str]], done: bool, ledger: LocalLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a window is beginning is noted first: the key is deactivated, and its user told, after that."""
+    awaited: list[Callable[[], bool]] = []
+    monkeypatch.setattr(waiting, "until", lambda condition, _: awaited.append(condition))
+    dynamodb = boto3.client("dynamodb", region_name="eu-central-1")
+    dynamodb.update_item(
+        TableName="ledger",
+        Key={"user": {"S": "alice"}, "ak": {"S": "new"}},
+        UpdateExpression="SET replaces = :old",
+        ExpressionAttributeValues={":old": {"S": "old"}},
+    )
+
+    ledger.pass_days(3)
+    (is_done,) = awaited
+    at_first = is_done()
+    dynamodb.put_item(TableName="ledger", Item={"user": {"S": "alice"}, "ak": {"S": "old"}, **put_back})
+
+    assert (at_first, is_done()) == (False, done)
 
 
 def test_a_lease_ends_and_nothing_else_happens(ledger: LocalLedger) -> None:
