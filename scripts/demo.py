@@ -32,12 +32,14 @@ from scripts.local_cloud.clients import Credentials
 from scripts.local_cloud.cloud import LocalCloud
 from scripts.local_cloud.errors import LocalCloudError
 from scripts.local_cloud.mailbox import Mail
+from scripts.local_cloud.operators import Operators
 
-GRACE_DAYS = 5
+GRACE_DAYS, EXTENSION_DAYS, WINDOW_DAYS = 5, 14, 30
 CONFIG = {
     "mailFrom": "Key Rotation <key-rotation@example.com>",
     "rotateAfterDays": "0",  # keys made here are seconds old: with 0 each of them is due
     "deleteAfterDays": str(GRACE_DAYS),
+    "graceExtensionDays": str(EXTENSION_DAYS),
 }
 DESCRIPTION = """\
 Play the whole life of an access key on an embedded cloud, and prove on the way
@@ -58,6 +60,7 @@ class Person:
     name: str
     fate: str
     due: bool = False
+    away: bool = False
     keys: int = 1
     inactive: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -76,6 +79,13 @@ PEOPLE = (
         },
     ),
     Person(
+        name="hal",
+        fate="new key, and is away: does not open the mail",
+        due=True,
+        away=True,
+        tags={"IKR:EMAIL": "hal@example.com"},
+    ),
+    Person(
         name="chloe",
         fate="nothing: not due",
         tags={"IKR:EMAIL": "chloe@example.com", "IKR:ROTATE_AFTER_DAYS": "365"},
@@ -89,7 +99,8 @@ PEOPLE = (
         tags={"IKR:EMAIL": "gus@example.com", "IKR:ROTATE_AFTER_DAYS": "soon"},
     ),
 )
-DUE = tuple(person for person in PEOPLE if person.due)
+READERS = tuple(person for person in PEOPLE if person.due and not person.away)
+(HAL,) = (person for person in PEOPLE if person.away)
 OTHERS = tuple(person for person in PEOPLE if not person.due)
 
 
@@ -99,6 +110,7 @@ class Demo:
     def __init__(self, stage: LocalCloud, console: Console) -> None:
         self.cloud = stage
         self.console = console
+        self.operators = Operators.listening(stage.root, stage.outputs["alarmTopicArn"])
         self.old_keys: dict[str, Credentials] = {}
         self.new_keys: dict[str, Credentials] = {}
         self.parameters: list[str] = []
@@ -116,13 +128,15 @@ class Demo:
         self.the_grace_period_ends()
         self.the_old_keys_are_gone()
         self.nothing_is_left_behind()
-        self.prove(4, "Nobody else's keys have changed", self.keys_of_the_others() == before)
+        self.hal_does_not_come_back()
+        self.hal_comes_back()
+        self.prove(5, "Nobody else's keys have changed", self.keys_of_the_others() == before)
 
     # The scenes
 
     def people_arrive(self) -> None:
         """Create the users, their tags and keys."""
-        self._scene("Day 0", "Seven people work in this account")
+        self._scene("Day 0", "Eight people work in this account")
         table = Table("user and tags", Column("access keys", no_wrap=True), "what should happen", box=box.SIMPLE_HEAD)
         for person in PEOPLE:
             self.cloud.add_user(person.name, person.tags)
@@ -144,7 +158,7 @@ class Demo:
     def readers_open_their_mail(self) -> None:
         """Decrypt each mail with the reader's old key."""
         self._scene("Day 0, 12:05", "Ana and Ben decrypt their new keys with the old ones")
-        for person in DUE:
+        for person in READERS:
             mail = self._mail_to(person)
             command = reader.decrypt_command(mail)
             self.console.print(f"{person.name}$ {_shortened(command)}", soft_wrap=True, highlight=False, markup=False)
@@ -160,7 +174,7 @@ class Demo:
 
     def both_keys_work(self) -> None:
         """Use old and new keys side by side."""
-        for person in DUE:
+        for person in READERS:
             pairs = self.old_keys[person.name], self.new_keys[person.name]
             self.prove(
                 2,
@@ -182,7 +196,7 @@ class Demo:
 
     def the_old_keys_are_gone(self) -> None:
         """Try the old keys, and the new ones."""
-        for person in DUE:
+        for person in READERS:
             self.prove(
                 2,
                 f"{person.name}: now the old key is refused, and the new one works",
@@ -194,14 +208,57 @@ class Demo:
         """Look for what should be gone, and for what should have arrived."""
         kept = self.cloud.root.ssm.get_parameters(Names=self.parameters)["Parameters"]
         self.prove(3, "The encryption keys are deleted", not kept)
-        for person in DUE:
+        for person in READERS:
             old = self.old_keys[person.name].access_key_id
             self.prove(
                 3,
                 f"{person.name}: the deletion mail has arrived",
                 any("deleted" in mail.subject and old in mail.text for mail in self._mails_to(person)),
             )
-        self.prove(3, "The ledger holds no pending item", not self.cloud.ledger.pending())
+        pending = {item["user"]["S"] for item in self.cloud.ledger.pending()}
+        self.prove(3, "The ledger holds no pending item of theirs", pending == {HAL.name})
+
+    def hal_does_not_come_back(self) -> None:
+        """Let the time pass in which a user can still switch."""
+        old = self.old_keys[HAL.name]
+        self.prove(
+            4,
+            "hal has not used his new key: the old one is put off, and he is reminded",
+            self._answers_as(old) == HAL.name and "Reminder" in self._mails_to(HAL)[-1].subject,
+        )
+        self._scene(f"Day {GRACE_DAYS + EXTENSION_DAYS}", "Hal is still away, and the operators hear of it")
+        for days in (EXTENSION_DAYS // 2, EXTENSION_DAYS - EXTENSION_DAYS // 2):
+            self.cloud.ledger.pass_days(days)
+        self._show_new_mails()
+        heard = self.operators.heard()
+        for message in heard:
+            self.console.print(f"the operators hear: [bold]{message['Subject']}[/]", highlight=False)
+            self.console.print(f"  {message['Message']}", highlight=False)
+        self.prove(
+            4,
+            "hal's old key is deactivated and not deleted, and the operators are told his name",
+            self.cloud.keys(HAL.name)[old.access_key_id] == "Inactive"
+            and any(f"IAM user {HAL.name} " in message["Message"] for message in heard),
+        )
+
+    def hal_comes_back(self) -> None:
+        """Bring the old key back, so that its user can open the mail after all."""
+        self._scene(f"Day {GRACE_DAYS + EXTENSION_DAYS + 10}", "Hal is back, and an operator activates the old key")
+        old = self.old_keys[HAL.name]
+        self.cloud.activate_key(HAL.name, old.access_key_id)
+        new = reader.open_sealed(self._mail_to(HAL), old, self.cloud.server)
+        self.prove(
+            4,
+            "hal: the mail's block still opens with the old key, and the new key works",
+            self._answers_as(new) == HAL.name,
+        )
+        self.cloud.ledger.pass_days(WINDOW_DAYS)
+        self._show_new_mails()
+        self.prove(
+            4,
+            "hal: now the old key is gone, and the new one works",
+            list(self.cloud.keys(HAL.name)) == [new.access_key_id] and self._answers_as(new) == HAL.name,
+        )
 
     # What the scenes share
 

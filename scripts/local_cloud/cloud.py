@@ -50,7 +50,7 @@ class LocalCloud:
     @property
     def ledger(self) -> LocalLedger:
         """The service's table."""
-        return LocalLedger(self.root.dynamodb, self.outputs["tableName"])
+        return LocalLedger(self.root.dynamodb, self.outputs["tableName"], self.server.endpoint)
 
     def clients(self, credentials: Credentials) -> Clients:
         """Make clients that act as the holder of these credentials."""
@@ -68,10 +68,11 @@ class LocalCloud:
             )
         )
 
-    def add_user(self, name: str, tags: Mapping[str, str]) -> None:
+    def add_user(self, name: str, tags: Mapping[str, str], *, path: str = "/") -> None:
         """Create an IAM user and, where the stack encrypts, let them read their own encryption key."""
         user = self.root.iam.create_user(
             UserName=name,
+            Path=path,
             Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
         )["User"]
         if arn := self.outputs.get("decryptPolicyArn"):
@@ -86,6 +87,10 @@ class LocalCloud:
     def deactivate_key(self, user: str, key_id: str) -> None:
         """Make a key Inactive, as an administrator would."""
         self.root.iam.update_access_key(UserName=user, AccessKeyId=key_id, Status="Inactive")
+
+    def activate_key(self, user: str, key_id: str) -> None:
+        """Make a key Active again, as an administrator would."""
+        self.root.iam.update_access_key(UserName=user, AccessKeyId=key_id, Status="Active")
 
     def keys(self, user: str) -> dict[str, str]:
         """List a user's keys: status by access key id."""

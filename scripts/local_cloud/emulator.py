@@ -16,7 +16,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
 
-from scripts.local_cloud import key_index, last_use, mail_tags
+from scripts.local_cloud import control, key_index, last_use, mail_tags
 
 
 def _end_with_the_parent() -> None:
@@ -28,11 +28,13 @@ def main() -> None:
     """Serve until SIGTERM."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     key_index.keep()
+    last_use.remember()
     mail_tags.keep()
+    application = control.serve(app, age=last_use.age, tags=mail_tags.of_mails)
     config = Config()
     config.bind = [f"fd://{sys.argv[1]}"]
     config.graceful_timeout = 1
-    asyncio.run(serve(last_use.remember(app), config))
+    asyncio.run(serve(application, config))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ When a demo or test lets time pass, the uses become older with everything else: 
 
 from __future__ import annotations
 
-import urllib.request
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,11 +19,7 @@ from typing import Any
 from ministack.core import iam_evaluator, sigv4
 from ministack.services import iam
 
-Application = Callable[[Any, Any, Any], Awaitable[None]]
-"""An ASGI application: https://asgi.readthedocs.io/en/latest/specs/main.html"""
-
 _NEVER = b"<Region>N/A</Region><ServiceName>N/A</ServiceName>"
-_AGE = "/_local_cloud/age/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,29 +44,16 @@ _answer = iam._IAM_HANDLERS["GetAccessKeyLastUsed"]
 _uses: dict[str, _Use] = {}
 
 
-def remember(emulator: Application) -> Application:
-    """Begin to remember, and to answer; give the emulator, which can be told from now on that time has passed."""
+def remember() -> None:
+    """Begin to remember, and to answer."""
     iam_evaluator.authenticate = _authenticate_and_remember
     iam._IAM_HANDLERS["GetAccessKeyLastUsed"] = _answer_from_memory
 
-    async def application(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(_AGE):
-            await emulator(scope, receive, send)
-            return
-        passed = timedelta(seconds=int(scope["path"].removeprefix(_AGE)))
-        for key_id, use in _uses.items():
-            _uses[key_id] = replace(use, at=use.at - passed)
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
 
-    return application
-
-
-def age(endpoint: str, passed: timedelta) -> None:
-    """Tell an emulator that every use is so much longer ago."""
-    url = f"{endpoint}{_AGE}{round(passed.total_seconds())}"
-    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10):  # noqa: S310 - http, on loopback
-        pass
+def age(passed: timedelta) -> None:
+    """Make every use so much longer ago."""
+    for key_id, use in _uses.items():
+        _uses[key_id] = replace(use, at=use.at - passed)
 
 
 def _authenticate_and_remember(key_id: str, account_id: str) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from scripts.local_cloud import last_use, waiting
+from scripts.local_cloud import control, waiting
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,11 +31,18 @@ _MOMENTS = (
 
 
 class LocalLedger:
-    """The ledger table, seen and moved by root."""
+    """The ledger table, seen and moved by root.
 
-    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
+    Args:
+        dynamodb: root's client.
+        table: the table's name.
+        endpoint: the emulator whose uses of keys grow older, too; None: there is none.
+    """
+
+    def __init__(self, dynamodb: DynamoDBClient, table: str, endpoint: str | None = None) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._endpoint = endpoint
 
     def items(self) -> Sequence[Item]:
         """Read all items."""
@@ -77,7 +84,8 @@ class LocalLedger:
         """
         passed = timedelta(**period)
         past = -round(passed.total_seconds())
-        last_use.age(self._dynamodb.meta.endpoint_url, passed)
+        if self._endpoint is not None:
+            control.age(self._endpoint, passed)
         for item, moment in self._moments():
             self._dynamodb.update_item(
                 TableName=self._table,

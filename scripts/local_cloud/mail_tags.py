@@ -11,11 +11,18 @@ from ministack.services import ses, ses_v2
 
 _CONFIGURATION_SET = "ses:configuration-set"
 _send = ses_v2.handle_request
+# By the id of the mail.
+_tags: dict[str, dict[str, str]] = {}
 
 
 def keep() -> None:
-    """Keep them from now on, in the emulator's own record of the mails."""
+    """Keep them from now on."""
     ses_v2.handle_request = _handle_and_keep
+
+
+def of_mails() -> dict[str, dict[str, str]]:
+    """Give the tags of every mail sent so far, by the mail's id."""
+    return _tags
 
 
 async def _handle_and_keep(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
@@ -23,7 +30,8 @@ async def _handle_and_keep(method: str, path: str, headers: Any, body: bytes, qu
     answer = await _send(method, path, headers, body, query)
     for record in ses._sent_emails_list()[sent:]:
         request = json.loads(body)
-        record["Tags"] = {tag["Name"]: tag["Value"] for tag in request.get("EmailTags", [])}
+        tags = {tag["Name"]: tag["Value"] for tag in request.get("EmailTags", [])}
         if name := request.get("ConfigurationSetName"):
-            record["Tags"][_CONFIGURATION_SET] = name
+            tags[_CONFIGURATION_SET] = name
+        _tags[record["MessageId"]] = tags
     return answer

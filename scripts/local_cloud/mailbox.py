@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from scripts.local_cloud import control
 from scripts.local_cloud.server import ACCOUNT_ID
 
 
@@ -26,13 +27,14 @@ def sent_through_ses(endpoint: str) -> list[Mail]:
     url = f"{endpoint}/_ministack/ses/messages?account={ACCOUNT_ID}"
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - http, on loopback
         messages = json.load(answer)["messages"].get(ACCOUNT_ID, [])
+    tags = control.mail_tags(endpoint)
     return [
         Mail(
             to=message["To"][0],
             subject=message["Subject"],
             text=message["BodyText"],
             html=message["BodyHtml"],
-            tags=message["Tags"],
+            tags=tags[message["MessageId"]],
         )
         for message in messages
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from functions.common.account import Account
@@ -19,6 +20,9 @@ from functions.common.errors import MalformedEntry, reason
 from functions.common.keys import AccessKey, AccessKeys, LastUse
 from functions.common.ledger import Ledger
 from functions.common.tags import UserPolicy
+from functions.common.terms import Terms
+from functions.destructor import decide as destructor
+from functions.destructor.decide import End, Use
 from functions.rotator import census, renames
 from functions.rotator.decide import CLOCK_SKEW, ENDING, LEASE, Action, Decision, Reason, Rules, decide, is_due
 from functions.rotator.workers import work_through
@@ -182,7 +186,7 @@ class Subject:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Surveyor:
     """Looks, with clients that retry.
 
@@ -272,19 +276,45 @@ class Surveyor:
             case Action.TAKE_BACK:
                 return Step(what="another new key" if decision.anew else "withdrawal of the new key", on=None)
             case Action.IN_GRACE:
-                return self._end(next((key.entry for key in keys if key.is_ending), None))
+                return self._end(keys)
             case Action.SKIP if decision.reason is Reason.UNDER_WAY:
                 lease_ends = [entry.claimed_at + LEASE + CLOCK_SKEW for entry in subject.entries if entry.claimed_at]
                 return Step(what="end of the rotation", on=max(lease_ends, default=None))
         return None
 
-    def _end(self, entry: Entry | None) -> Step | None:
-        if entry is None:
+    def _end(self, keys: Sequence[KeyReport]) -> Step | None:
+        """Tell what the destructor will do to the old key, if both keys go on being used as they are."""
+        old = next((key for key in keys if key.is_ending), None)
+        if old is None or old.entry is None:
             return None
-        if entry.status is Status.FAILED:
+        if old.entry.status is Status.FAILED or old.entry.delete_on is None:
             return Step(what="deletion", on=None)
-        first_deactivated = entry.status is Status.EXPIRING and self.environment.recovery_days > 0
-        return Step(what="deactivation" if first_deactivated else "deletion", on=entry.delete_on)
+        due = max(old.entry.delete_on, self.now)
+        verdict = destructor.decide(
+            old.entry,
+            [AccessKey(id=key.id, active=key.active, created_at=key.created_at) for key in keys],
+            use=_use_of(old, keys),
+            terms=self._terms,
+            now=due,
+        )
+        match verdict.end:
+            case End.KEEP | End.GONE:
+                return None
+            case End.POSTPONE:
+                return Step(what="deactivation", on=destructor.grace_end(old.entry, due) + self._terms.extension)
+            case End.DEACTIVATE:
+                return Step(what="deactivation", on=old.entry.delete_on)
+            case End.DELETE:
+                return Step(what="deletion", on=old.entry.delete_on)
+
+    @cached_property
+    def _terms(self) -> Terms:
+        return Terms.of(self.environment)
+
+
+def _use_of(old: KeyReport, keys: Sequence[KeyReport]) -> Use:
+    successor = next((key for key in keys if old.entry and key.id == old.entry.new_key_id), None)
+    return Use(confirmed=successor is not None and successor.last_use is not None, last_use=old.last_use)
 
 
 class _ReadLedger(Ledger):

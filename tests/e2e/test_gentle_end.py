@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,6 +15,7 @@ from scripts.local_cloud import cloud, reader
 from scripts.local_cloud.clients import ROOT, Credentials
 from scripts.local_cloud.cloud import LocalCloud
 from scripts.local_cloud.mailbox import Mail
+from scripts.local_cloud.operators import Operators
 from scripts.local_cloud.server import ACCOUNT_ID, REGION
 
 # Of the pulumi_aws package, at its import.
@@ -25,7 +25,7 @@ CONFIG = {
     "mailFrom": "rotation@example.org",
     "deleteAfterDays": "5",
     "reminderDays": "1",
-    "graceExtensionDays": "1",
+    "graceExtensionDays": "2",
     "recoveryDays": "2",
 }
 REMINDER = "Reminder: old AWS access key ends soon"
@@ -62,11 +62,10 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
 
 
 def test_the_whole_sequence(account: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
-    """Alice, who goes on with her old key, gets every delay there is; Bob, who has changed over, the window alone."""
-    queue = _subscribe_a_queue(account)
+    """Alice is away, and gets every delay and every mail there is; Bob, who has switched, gets the window alone."""
+    operators = Operators.listening(account.root, account.outputs["alarmTopicArn"])
     alice, bob = _rotated(account, "alice", "bob")
     assert _holder(account, bob.new) == "bob"
-    assert _holder(account, alice.old) == "alice"
     assert _reported(account, capsys, alice) == ("in_grace", "deactivation", ["expiring", "current"])
 
     # The day before the end of the grace.
@@ -77,55 +76,56 @@ def test_the_whole_sequence(account: LocalCloud, capsys: pytest.CaptureFixture[s
     reminder = _mails(account, alice)[-1].text
     assert "has never been used" in reminder
     assert alice.old.access_key_id in reminder
-    assert _reported(account, capsys, alice) == ("in_grace", "deactivation", ["expiring", "current"])
 
-    # The end of the grace: put off for alice.
+    # The end of the grace: put off for Alice, who is reminded on the first day of it and on the last.
     account.ledger.pass_days(1)
 
-    assert [_holder(account, alice.old), _holder(account, bob.old)] == ["alice", REFUSED]
-    assert [_told(account, person) for person in (alice, bob)] == [[REMINDER], [DEACTIVATED]]
+    assert account.keys("alice") == dict.fromkeys([alice.old.access_key_id, alice.new.access_key_id], "Active")
+    assert _holder(account, bob.old) == REFUSED
+    assert [_told(account, person) for person in (alice, bob)] == [[REMINDER] * 2, [DEACTIVATED]]
     assert _reported(account, capsys, alice) == ("in_grace", "deactivation", ["expiring", "current"])
     assert _reported(account, capsys, bob) == ("in_grace", "deletion", ["inactive", "current"])
 
-    # The day after: not put off again, however much she still uses the old key.
     account.ledger.pass_days(1)
 
-    assert [_holder(account, alice.old), _holder(account, alice.new)] == [REFUSED, "alice"]
+    assert _told(account, alice) == [REMINDER] * 3
+    assert operators.heard() == []
+
+    # The extension is over: Alice's key is deactivated, and the operators hear of it. Bob's window ends.
+    account.ledger.pass_days(1)
+
     assert account.keys("alice")[alice.old.access_key_id] == "Inactive"
-    assert _told(account, alice) == [REMINDER, DEACTIVATED]
-    assert _reported(account, capsys, alice) == ("in_grace", "deletion", ["inactive", "current"])
-
-    # Within the window alice's key is brought back. Bob's window ends.
-    account.root.iam.update_access_key(UserName="alice", AccessKeyId=alice.old.access_key_id, Status="Active")
-    account.ledger.pass_days(1)
-
-    assert [_holder(account, alice.old), _holder(account, bob.old)] == ["alice", REFUSED]
     assert list(account.keys("bob")) == [bob.new.access_key_id]
-    assert [_told(account, person) for person in (alice, bob)] == [[REMINDER, DEACTIVATED], [DEACTIVATED, DELETED]]
-    assert _reported(account, capsys, bob) == ("not_due", "rotation", ["current"])
-    assert _published(account, queue) == []
-
-    # Alice's window ends, and begins once more.
-    account.ledger.pass_days(1)
-
-    assert _holder(account, alice.old) == REFUSED
-    assert _told(account, alice) == [REMINDER, DEACTIVATED, DEACTIVATED_AGAIN]
-    (alarm,) = _published(account, queue)
-    assert alarm["Subject"] == "An old access key was re-activated"
-    assert f"{alice.old.access_key_id} of IAM user alice" in alarm["Message"]
+    assert [_told(account, person)[-1] for person in (alice, bob)] == [DEACTIVATED, DELETED]
+    (alarm,) = operators.heard()
+    assert alarm["Subject"] == "An old access key was deactivated, and the new one was never used"
+    assert "scripts/invoke.py --user alice --again" in alarm["Message"]
     assert _reported(account, capsys, alice) == ("in_grace", "deletion", ["inactive", "current"])
     assert _encryption_keys(account) == ["/ikr/secret/iam/alice"]
 
-    # The second window ends.
+    # Back after three weeks. An administrator brings the old key back; with it she opens her mail, and switches.
+    account.ledger.pass_days(21)
+    account.root.iam.update_access_key(UserName="alice", AccessKeyId=alice.old.access_key_id, Status="Active")
+    pair = reader.open_sealed(_mails(account, alice)[0], alice.old, account.server)
+    assert (pair, _holder(account, pair)) == (alice.new, "alice")
+
+    # The window ends: since the key was brought back, another one begins, as planned now, of two days.
+    account.ledger.pass_days(9)
+
+    assert _holder(account, alice.old) == REFUSED
+    assert _told(account, alice)[-1] == DEACTIVATED_AGAIN
+    (alarm,) = operators.heard()
+    assert alarm["Subject"] == "An old access key was reactivated"
+
     account.ledger.pass_days(2)
 
     assert list(account.keys("alice")) == [alice.new.access_key_id]
     assert [_holder(account, person.new) for person in (alice, bob)] == ["alice", "bob"]
-    assert _told(account, alice) == [REMINDER, DEACTIVATED, DEACTIVATED_AGAIN, DELETED]
+    assert _told(account, alice)[-1] == DELETED
     assert _reported(account, capsys, alice) == ("not_due", "rotation", ["current"])
     assert account.ledger.pending() == []
     assert _encryption_keys(account) == []
-    assert _published(account, queue) == []
+    assert operators.heard() == []
 
 
 def _rotated(account: LocalCloud, *names: str) -> list[Person]:
@@ -164,32 +164,6 @@ def _told(account: LocalCloud, person: Person) -> list[str]:
     """What the mails after the one with the new key are about."""
     whose = f" of {person.name} in {ACCOUNT_ID}"
     return [mail.subject.replace(whose, "") for mail in _mails(account, person)[1:]]
-
-
-def _subscribe_a_queue(account: LocalCloud) -> str:
-    """Let a queue hear what the alarms' topic says."""
-    sqs, topic = account.root.sqs, account.outputs["alarmTopicArn"]
-    url = sqs.create_queue(QueueName="operators")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    from_topic = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [from_topic]})
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-    account.root.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    return url
-
-
-def _published(account: LocalCloud, queue: str) -> list[dict[str, Any]]:
-    """Take the messages out of the queue that have come since the last look."""
-    messages = account.root.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-    for message in messages:
-        account.root.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    return [json.loads(message["Body"]) for message in messages]
 
 
 def _encryption_keys(account: LocalCloud) -> list[str]:

@@ -71,7 +71,7 @@ def test_a_run_mends_what_a_dead_process_left(account: LocalCloud, call: str, ma
 
 
 def test_a_refused_mail_takes_the_rotation_back(account: LocalCloud) -> None:
-    """While the mail service refuses, the old key is the only one and works; once it is repaired, all goes its way."""
+    """While the mail service refuses, the old key is the only one and works; a day later it is replaced."""
     old = _join(account, "refused")
     account.root.sesv2.delete_email_identity(EmailIdentity=SENDER)
     with pytest.raises(FunctionFailed, match="refused"):
@@ -83,6 +83,8 @@ def test_a_refused_mail_takes_the_rotation_back(account: LocalCloud) -> None:
     assert _encryption_keys(account, "refused") == []
     assert _mails(account, "refused") == []
 
+    assert account.rotate({"users": ["refused"]})["skipped"] == {"backing_off": 1}
+    account.ledger.advance(days=1)
     assert account.rotate({"users": ["refused"]})["rotated"] == 1
     (mail,) = _mails(account, "refused")
     assert _holder(account, reader.open_sealed(mail, old, account.server)) == "refused"
@@ -110,6 +112,7 @@ def test_a_lost_stream_record_is_made_up_for(account: LocalCloud) -> None:
     old = _join(account, "unheard")
     account.rotate({"users": ["unheard"]})
     new = reader.open_sealed(_mails(account, "unheard")[0], old, account.server)
+    assert _holder(account, new) == "unheard"
     account.ledger.advance(days=GRACE_DAYS, hours=2)
     with _deaf_destructor(account):
         account.ledger.remove("unheard", old.access_key_id)
