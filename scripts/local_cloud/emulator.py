@@ -16,7 +16,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
 
-from scripts.local_cloud import control, key_index, last_use, mail_tags
+from scripts.local_cloud import control, key_index, last_use, mail_tags, user_paths
 
 
 def _end_with_the_parent() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
     key_index.keep()
     last_use.remember()
     mail_tags.keep()
+    user_paths.tell()
     application = control.serve(app, age=last_use.age, tags=mail_tags.of_mails)
     config = Config()
     config.bind = [f"fd://{sys.argv[1]}"]
