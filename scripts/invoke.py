@@ -44,8 +44,8 @@ examples:
 You need lambda:InvokeFunction on the rotator.
 
 exit codes: 0 the run went well; 1 it failed, was declined, refused a user, or
-did not begin, and the message says why; 2 the command was not understood; 130 interrupted:
-a run that has begun goes on"""
+did not begin, and the message says why; 2 the command was not understood;
+130 interrupted: a run that has begun goes on"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -194,7 +194,7 @@ class TestTheKeyFromParameterStore:
         user = iam.create_user(UserName=name, Path="/staff/")["User"]
         old = iam.create_access_key(UserName=name)["AccessKey"]
         pair = KeyPair(id=NEW_KEY, secret=SECRET, created_at=datetime(2030, 1, 1, tzinfo=UTC))
-        sealed = SecretStore(boto3.client("ssm")).seal(name, user["UserId"], pair)
+        sealed = SecretStore(boto3.client("ssm")).prepare(name, user["UserId"], "an-attempt").close(name, pair)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", old["AccessKeyId"])
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", old["SecretAccessKey"])
 

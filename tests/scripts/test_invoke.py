@@ -98,6 +98,8 @@ def at_the_keyboard(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
         (["--dry-run"], {"dry_run": True}),
         (["--yes", "--user", "alice", "--user", "bob"], {"users": ["alice", "bob"]}),
         (["--yes", "--user", "alice", "--force"], {"users": ["alice"], "force": True}),
+        (["--yes", "--user", "bob", "--again"], {"users": ["bob"], "again": True}),
+        (["--yes", "--user", "bob", "--again", "--force"], {"users": ["bob"], "again": True, "force": True}),
         (
             ["--dry-run", "--user", "alice", "--force"],
             {"dry_run": True, "users": ["alice"], "force": True},
@@ -232,6 +234,51 @@ def test_nobody_to_ask(function: Function, monkeypatch: pytest.MonkeyPatch, caps
     assert "--yes" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--again", "--yes"], "--again needs --user"),
+        (["--again", "--user", "bob", "--dry-run"], "--again and --dry-run do not go together"),
+    ],
+)
+def test_again_that_makes_no_sense_is_a_usage_error(
+    function: Function, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        invoke.main(options)
+
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+    assert function.events == []
+
+
+def test_refusal_is_named_and_an_exit_code(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+    function.answer = {**SUMMARY, "refused": {"bob": "access key AKIAFAKE00000000NEW1 has been used"}}
+
+    code = invoke.main(["--yes", "--user", "bob", "--again"])
+
+    assert code == 1
+    assert "AKIAFAKE00000000NEW1 has been used" in " ".join(capsys.readouterr().out.split())
+
+
+def test_users_who_need_somebody_are_named(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts alone would send the operator to the logs."""
+    function.answer = {
+        **SUMMARY,
+        "overdue": {"carol": 101},
+        "addresses_changed": ["dave"],
+        "returned": [],
+        "out_of_step": True,
+    }
+
+    invoke.main(["--yes"])
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "an active key is 101 days old" in shown
+    assert "dave" in shown
+    assert "out of step │ yes" in shown
+
+
 def test_force_without_a_name_is_a_usage_error(function: Function) -> None:
     with pytest.raises(SystemExit) as stopped:
         invoke.main(["--force", "--yes"])
@@ -268,7 +315,17 @@ class TestCommand:
 
         assert done.returncode == 0
         assert max(map(len, done.stdout.splitlines())) <= 80
-        for option in ("--dry-run", "--user", "--force", "--yes", "--function", "--region", "--aws-profile", "--json"):
+        for option in (
+            "--dry-run",
+            "--user",
+            "--force",
+            "--again",
+            "--yes",
+            "--function",
+            "--region",
+            "--aws-profile",
+            "--json",
+        ):
             assert option in done.stdout
 
     @pytest.mark.usefixtures("aws_environment")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts.local_cloud import server
+from scripts.local_cloud import control, server
 from scripts.local_cloud.clients import ROOT, Clients, Credentials
 
 
@@ -76,3 +76,13 @@ def test_request_with_an_inactive_key_is_no_use(emulator: server.Server, root: C
     used = root.iam.get_access_key_last_used(AccessKeyId=key.access_key_id)["AccessKeyLastUsed"]
 
     assert "LastUsedDate" not in used
+
+
+def test_use_grows_older_when_time_is_said_to_pass(emulator: server.Server, root: Clients, key: Credentials) -> None:
+    Clients(emulator.endpoint, key).sts.get_caller_identity()
+    before = root.iam.get_access_key_last_used(AccessKeyId=key.access_key_id)["AccessKeyLastUsed"]["LastUsedDate"]
+
+    control.age(emulator.endpoint, timedelta(days=3, seconds=5))
+
+    after = root.iam.get_access_key_last_used(AccessKeyId=key.access_key_id)["AccessKeyLastUsed"]["LastUsedDate"]
+    assert before - after == timedelta(days=3, seconds=5)
