@@ -105,7 +105,7 @@ def _user_faults(user: str, pairs: object) -> Iterable[str]:
         elif not isinstance(value, str):
             yield f"{_label(user)}: {tag} must have a text as its value, in double quotes"
         else:
-            known[tag] = value
+            known[tag.upper()] = value
             yield from (f"{_label(user)}: {tag} {fault}" for fault in _value_faults(value))
     yield from (f"{_label(user)}: {fault}" for fault in _policy_faults(known))
 
@@ -125,6 +125,8 @@ def _label(name: str) -> str:
 
 
 def _is_policy_tag(tag: str) -> bool:
+    if not tag.isascii():
+        return False
     tag = tag.upper()
     if tag in {tags.EMAIL, tags.ROTATE_AFTER_DAYS, tags.DELETE_AFTER_DAYS}:
         return True
@@ -153,7 +155,7 @@ def _policy_faults(policy_tags: dict[str, str]) -> Iterable[str]:
     It leaves a user without an address alone. Here such a user may still get other tags, because the address may be
     tagged already; they are checked beside an address that is certainly right.
     """
-    any_address = {} if any(tag.upper() == tags.EMAIL for tag in policy_tags) else {tags.EMAIL: "someone@example.com"}
+    any_address = {} if tags.EMAIL in policy_tags else {tags.EMAIL: "someone@example.com"}
     try:
         tags.parse(any_address | policy_tags, defaults=tags.Defaults(rotate_after_days=0, delete_after_days=0))
     except PolicyError as error:
