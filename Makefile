@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo test check bench screenshots lock clean
+.PHONY: help setup demo test soak check bench screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ check: setup ## Lint, type-check, and hold the walls between the folders
 
 test: check ## Run all checks and tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+soak: setup ## Live ten times as many random histories as the tests do
+	HISTORIES=50 $(BIN)/python -m pytest -n 2 tests/faults/test_model.py
 
 bench: setup ## Count the calls and take the time of a run
 	$(BIN)/python -m scripts.bench

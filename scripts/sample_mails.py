@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from functions.common.account import Account
 from functions.common.keys import LastUse
-from functions.common.terms import Terms
+from functions.common.terms import UNCONFIRMED_WINDOW, Terms
 from functions.mail.message import (
     AddressChanged,
     KeyDeactivated,
@@ -91,18 +91,23 @@ NOTICES: dict[str, Notice] = {
     "new-key": _new_key,
     "new-key-recoverable": replace(_new_key, outlook=_GENTLE.outlook(_END)),
     "new-key-whatever-happens": replace(_new_key, outlook=_STRICT.outlook(_END)),
+    "new-key-whatever-happens-recoverable": replace(
+        _new_key, outlook=replace(_STRICT, recovery=timedelta(days=7)).outlook(_END)
+    ),
     "new-key-without-extension": replace(_new_key, outlook=_CUT_SHORT.outlook(_END)),
     "new-key-plain": _new_plain_key,
     "new-key-plain-recoverable": replace(_new_plain_key, outlook=_GENTLE.outlook(_END), instruction=""),
     "reminder-new-key-unused": _reminder,
     "reminder-neither-key-used": replace(_reminder, old_key_last_use=None, instruction=""),
     "reminder-old-key-in-use": replace(_reminder, new_key_used=True, outlook=_GENTLE.outlook(_END, confirmed=True)),
+    "reminder-whatever-happens": replace(_reminder, new_key_used=True, outlook=_STRICT.outlook(_END, confirmed=True)),
     "reminder-in-extension": replace(_reminder, extended=True),
+    "reminder-in-extension-recoverable": replace(_reminder, extended=True, outlook=_GENTLE.outlook(_END)),
     "reminder-in-extension-old-key-in-use": replace(
         _reminder, extended=True, new_key_used=True, outlook=_DEFAULT.outlook(_END, confirmed=True)
     ),
     "deactivated": _deactivated,
-    "deactivated-new-key-unused": replace(_deactivated, new_key_used=False),
+    "deactivated-new-key-unused": replace(_deactivated, new_key_used=False, delete_on=_END + UNCONFIRMED_WINDOW),
     "deactivated-without-successor": replace(_deactivated, new_key_id=None, new_key_used=False, instruction=""),
     "reactivated": _reactivated,
     "reactivated-for-the-last-time": replace(_reactivated, final=True),

@@ -31,10 +31,9 @@ _PATIENT = Config(
 )
 # For CreateAccessKey: it has no idempotency token, so a request whose answer was lost must not be sent again.
 _ONCE = _PATIENT.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-# For SES: 3 * 13 s and the pauses between are an attempt to send a mail, which may take 45 s (mail/deadline.py).
-_FOR_MAIL = _PATIENT.merge(
-    Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
-)
+# For SES: a mail has its own attempts (mail/ses.py, mail/sender.py). Whether one of them went unanswered must be known,
+# for that mail may have been accepted, whatever the answer to the next one is.
+_FOR_MAIL = _ONCE.merge(Config(connect_timeout=3, read_timeout=10))
 
 
 class Clients:
@@ -62,7 +61,7 @@ class Clients:
 
     @cached_property
     def sesv2(self) -> SESV2Client:
-        """SES, retrying, but no longer than a mail may take."""
+        """SES, sending every request at most once."""
         return boto3.client("sesv2", config=_FOR_MAIL)
 
     @cached_property

@@ -121,10 +121,15 @@ def reason(fault: Exception) -> str:
     if isinstance(fault, KeyRotatorError):
         return str(fault)
     if isinstance(fault, ClientError):
-        return f"{fault.operation_name}: {fault.response['Error'].get('Code', 'unknown')}"
+        return f"{fault.operation_name}: {code_of(fault) or 'unknown'}"
     return type(fault).__name__
 
 
 def is_throttled(fault: Exception | None) -> bool:
     """Tell whether AWS asked to be called less often; what was asked for has not been done."""
-    return isinstance(fault, ClientError) and fault.response["Error"].get("Code") in _THROTTLED
+    return isinstance(fault, ClientError) and code_of(fault) in _THROTTLED
+
+
+def code_of(fault: ClientError) -> str:
+    """Give AWS's code of an error; empty for an answer that has none, such as the page of a proxy."""
+    return fault.response.get("Error", {}).get("Code", "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from functions.common.errors import KeyCreationUnanswered, KeyLimitExceeded, is_throttled
+from functions.common.errors import KeyCreationUnanswered, KeyLimitExceeded, code_of, is_throttled, reason
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -152,7 +152,7 @@ class AccessKeys:
         try:
             return self._iam.get_access_key_last_used(AccessKeyId=key_id)
         except ClientError as exc:
-            if exc.response["Error"]["Code"] in _UNKNOWN_KEY:
+            if code_of(exc) in _UNKNOWN_KEY:
                 return None
             raise
 
@@ -185,21 +185,23 @@ class KeyMaker:
             except self._iam.exceptions.LimitExceededException as exc:
                 raise KeyLimitExceeded(f"{user} has two access keys already") from exc
             except ClientError as exc:
-                if not _is_refusal(exc):
-                    raise KeyCreationUnanswered(f"IAM failed while it made a key for {user}") from None
-                if not is_throttled(exc) or attempt == _CREATE_ATTEMPTS:
+                unanswered = not _is_refusal(exc)
+                if not unanswered and (not is_throttled(exc) or attempt == _CREATE_ATTEMPTS):
                     raise
-                self._pause(random.uniform(0.5, 1.0) * min(2.0**attempt, _LONGEST_PAUSE))  # noqa: S311 (jitter)
+                fault = reason(exc)
             except Exception as exc:  # noqa: BLE001 (whatever is no refusal counts as unanswered)
-                # An answer that does not parse is among it; the error's text may quote that answer, and so the secret.
-                fault = type(exc).__name__
-                raise KeyCreationUnanswered(f"no answer came to CreateAccessKey for {user}: {fault}") from None
+                unanswered, fault = True, type(exc).__name__
             else:
                 return pair
+            if unanswered:
+                # Raised out here, where it has no context: an answer that does not parse is quoted in the error about
+                # it, and the secret with it.
+                raise KeyCreationUnanswered(f"no answer came to CreateAccessKey for {user}: {fault}")
+            self._pause(random.uniform(0.5, 1.0) * min(2.0**attempt, _LONGEST_PAUSE))  # noqa: S311 (jitter)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _is_refusal(fault: ClientError) -> bool:
     """Tell IAM's own refusal, after which no key was made, from anything else: a proxy's page has no code of IAM's."""
     status = fault.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return status in _REFUSALS and fault.response["Error"].get("Code", "").isalpha()
+    return status in _REFUSALS and code_of(fault).isalpha()

@@ -45,12 +45,8 @@ TRANSACTION_LIMIT = 100
 _ABSENT = "attribute_not_exists(ak)"
 _UNCONFIRMED = ("unconfirmed_since", "dormant_since", "secret_parameter", "sealed_by")
 _CONDITION_FAILED = "ConditionalCheckFailed"
-# Of a current entry that once was to go, and above all what TTL would remove it for; and what was known of an address
-# that this rotation does not go to.
-_CLEARED_BY_BEGIN: Mapping[str, Any] = {
-    "pending_email": None,
-    "address_changed_at": None,
-    "undeliverable": None,
+# What the end of a key that was called off has left on its entry: above all what TTL would remove it for.
+_CLEARED_BY_REOPEN: Mapping[str, Any] = {
     "delete_on": None,
     "grace_ended_on": None,
     "round": 0,
@@ -60,6 +56,13 @@ _CLEARED_BY_BEGIN: Mapping[str, Any] = {
     "windows": 0,
     "attempts": 0,
     "last_error": None,
+}
+# And what was known of an address that the new rotation does not go to.
+_CLEARED_BY_BEGIN = {
+    "pending_email": None,
+    "address_changed_at": None,
+    "undeliverable": None,
+    **_CLEARED_BY_REOPEN,
 }
 # Names in conditions are written with #, since `status` is a reserved word of DynamoDB's expressions.
 _NAMES = {"#status": "status", "#attempt": "attempt"}
@@ -253,6 +256,15 @@ class Ledger:
             **_own(entry, Status.ROTATING, Status.DELIVERING, Status.CURRENT),
         )
 
+    def back_off(self, entry: Entry, *, failures: int, try_again_on: datetime) -> None:
+        """Note that a rotation's mail is not known to be out, how often that was so, and when it is tried again."""
+        self._update(
+            entry.user,
+            entry.key_id,
+            assign={"failures": failures, "try_again_on": try_again_on},
+            **_own(entry, Status.DELIVERING),
+        )
+
     def reopen(self, entry: Entry, now: datetime) -> Entry:
         """Begin to take back a rotation whose mail was accepted: its end is off, and its successor on the way out.
 
@@ -264,7 +276,7 @@ class Ledger:
             attempt=uuid.uuid4().hex,
             started_at=now.replace(microsecond=0),
             claimed_at=now.replace(microsecond=0),
-            delete_on=None,
+            **_CLEARED_BY_REOPEN,
         )
         update = self._update_request(
             entry.user,
@@ -275,10 +287,7 @@ class Ledger:
                 "started_at": reopened.started_at,
                 "claimed_at": reopened.claimed_at,
             },
-            remove=(
-                *("delete_on", "grace_ended_on", "round", "confirmed_at", "reminded_at", "reminded_by"),
-                *("windows", "attempts", "last_error"),
-            ),
+            remove=tuple(_CLEARED_BY_REOPEN),
             condition="#status = :status AND new_ak = :new_ak",
             values={":status": entry.status, ":new_ak": entry.new_key_id},
         )
@@ -393,14 +402,15 @@ class Ledger:
         )
 
     def not_reminded(self, entry: Entry, by: str) -> None:
-        """Take the note of a reminder off that was not sent after all."""
-        self._update(
-            entry.user,
-            entry.key_id,
-            remove=("reminded_at", "reminded_by"),
-            condition="reminded_by = :by",
-            values={":by": by},
-        )
+        """Take the note of a reminder off that was not sent after all; nothing to do if it is none of this run's."""
+        with contextlib.suppress(LedgerConflict):
+            self._update(
+                entry.user,
+                entry.key_id,
+                remove=("reminded_at", "reminded_by"),
+                condition="reminded_by = :by",
+                values={":by": by},
+            )
 
     def note_address(self, entries: Sequence[Entry], pending: str, at: datetime) -> None:
         """Note that a user's tags name another address than mail went to, all of the user's entries or none."""

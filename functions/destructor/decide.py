@@ -87,7 +87,8 @@ def decide(entry: Entry, keys: Sequence[AccessKey], *, use: Use, terms: Terms, n
 
     idle = use.is_idle(now)
     why = Why.UNCONFIRMED if not use.confirmed else None if idle else Why.STILL_USED
-    if why and not terms.delete_unconfirmed and entry.windows == 0 and (until := _extended(entry, why, terms, now)):
+    extensible = key.active and entry.windows == 0 and not terms.delete_unconfirmed
+    if why and extensible and (until := _extended(entry, why, terms, now)):
         return Verdict(end=End.POSTPONE, why=why, until=until)
     window = terms.window(confirmed=use.confirmed, idle=idle)
     if not window:

@@ -66,13 +66,16 @@ class Destroyer:
         """End a key whose entry has left the ledger, or keep it, or put the entry back for a later time.
 
         Raises:
-            ClientError, BotoCoreError: the ledger could not be read or written: the record has to come again.
+            ClientError, BotoCoreError: IAM or the ledger failed: the record has to come again.
         """
         entry = removal.entry
         if self._is_out_of_date(removal):
             telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
             return
         if not removal.is_due:
+            if self._has_moved(entry):
+                telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
+                return
             # Never put back: that would schedule what somebody has called off. If this fails, the record comes again.
             self._cancel(entry, Cancellation.REMOVED_EARLY)
             return
@@ -88,6 +91,14 @@ class Destroyer:
             return True
         successor = self._waiting_successor(entry)
         return successor is not None and successor.replaces_round > entry.round
+
+    def _has_moved(self, entry: Entry) -> bool:
+        """Tell whether the entry was not taken out, but followed its user to a new name."""
+        owner = self._keys.owner(entry.key_id)
+        if owner is None or owner == entry.user:
+            return False
+        # Nor is it there under the new name, if it was collected just after. Then its successor has moved, too.
+        return self._ledger.holds(owner, entry.key_id) or self._waiting_successor(entry) is None
 
     def _end(self, entry: Entry) -> None:
         user = users.find(self.clients.iam, entry.user)
@@ -110,8 +121,7 @@ class Destroyer:
             telemetry.count("Unconfirmed")
         match verdict.end:
             case End.KEEP:
-                self._prove_absence(entry, entry.new_key_id, keys)
-                self._cancel(entry, Cancellation.LAST_ACTIVE_KEY)
+                self._keep(entry, keys)
             case End.POSTPONE:
                 self._postpone(entry, person, use, verdict)
             case End.DEACTIVATE:
@@ -162,16 +172,33 @@ class Destroyer:
             KeyRotatorError: IAM contradicts itself: a later try finds out.
         """
         owner = self._keys.owner(entry.key_id)
+        if owner is None and entry.new_key_id is not None:
+            # The old key may have been deleted by hand, and its user exist all the same.
+            owner = self._keys.owner(entry.new_key_id)
         if owner == entry.user:
-            raise KeyRotatorError(f"IAM does not find {entry.user}, and says that access key {entry.key_id} is theirs")
+            raise KeyRotatorError(f"IAM does not find {entry.user}, and says that they have an access key")
         if owner is not None:
             telemetry.info("user_renamed", user=owner, old_name=entry.user, key=entry.key_id)
             now = self._in(timedelta())
-            self._put_back(replace(entry.renamed(owner), delete_on=now), until=now)
+            followed = replace(entry.renamed(owner), delete_on=now, grace_ended_on=grace_end(entry, self.now()))
+            self._put_back(followed, until=now)
             return
         if entry.user_id is not None:
             self._delete_encryption_key(entry, entry.user_id)
         telemetry.info("user_gone", user=entry.user, key=entry.key_id)
+
+    def _keep(self, entry: Entry, keys: Sequence[AccessKey]) -> None:
+        """Keep a key whose successor is gone or inactive, unless it was rotated anew since.
+
+        Raises:
+            KeyRotatorError: IAM contradicts itself: a later try finds out.
+        """
+        others = [key.id for key in keys if key.id not in {entry.key_id, entry.new_key_id}]
+        if any(self._waiting_successor(replace(entry, new_key_id=other)) for other in others):
+            telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
+            return
+        self._prove_absence(entry, entry.new_key_id, keys)
+        self._cancel(entry, Cancellation.LAST_ACTIVE_KEY)
 
     def _cancel(self, entry: Entry, why: Cancellation) -> None:
         """Keep the key. It is entered as current, so that the next run knows of it, however old it is."""

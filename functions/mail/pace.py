@@ -71,8 +71,11 @@ class PacedMailer:
         return interval
 
     def _slow_down(self, interval: float) -> None:
-        """Double the interval, once for all the mails that were sent under the last one."""
+        """Double the interval, once for all the mails that were sent under the last one.
+
+        Turns that were given stay: were they given once more, mails would meet in them, and be throttled for ever.
+        """
         with self._lock:
             if self._interval == interval:
                 self._interval = min(max(2 * interval, _FIRST_INTERVAL), _LONGEST_INTERVAL)
-                self._next = self._clock() + self._interval
+            self._next = max(self._next, self._clock() + self._interval)

@@ -33,6 +33,10 @@ _THROTTLED = {"LimitExceededException", "Throttling", "ThrottlingException", "To
 # https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
 _QUOTA = re.compile(r"daily", re.IGNORECASE)
 _SERVER_FAULT = 500
+# A connection that was idle for long may be dead. With the client's time-outs an attempt to send takes 39 s at most, of
+# the 45 s that it may (deadline.py).
+CALLS = 3
+"""How often SES is called for one mail, until it answers."""
 # What SES never saw.
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
 
@@ -44,7 +48,7 @@ class SesMailer:
     the configuration set tell.
 
     Args:
-        client: SES, retrying.
+        client: SES, sending every request at most once.
         mail_from: the sender, with or without a display name.
         configuration_set: whose events tell of mails that come back; None: the identity's own, if it has one.
     """
@@ -77,10 +81,27 @@ class SesMailer:
         }
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
+        unanswered: MailUnanswered | None = None
+        for _ in range(CALLS):
+            try:
+                self._call(request, message.to)
+            except MailUnanswered as fault:
+                unanswered = fault
+            except MailError:
+                if unanswered is None:
+                    raise
+                # This refusal is not about the mail that SES may have accepted before.
+                break
+            else:
+                return
+        if unanswered is not None:
+            raise unanswered
+
+    def _call(self, request: SendEmailRequestTypeDef, to: str) -> None:
         try:
             self._client.send_email(**request)
         except ClientError as error:
-            raise self._explain(error, message.to) from error
+            raise self._explain(error, to) from error
         # Some of these carry the request, and with it the secret: they are named here and not passed on.
         except _NOT_SENT as error:
             raise MailServiceError(f"SES could not be called: {type(error).__name__}", transient=True) from None

@@ -28,6 +28,8 @@ from functions.mail.reply import quote
 _TIMEOUT = 10.0
 # Servers' replies differ; SES's own SMTP endpoint says "Throttling failure: Maximum sending rate exceeded".
 _THROTTLED = re.compile(rb"throttl|rate (limit )?exceeded|too many (messages|connections)", re.IGNORECASE)
+# What its endpoint says in the same words of a quota that is used up does not pass within a run.
+_QUOTA = re.compile(rb"daily", re.IGNORECASE)
 _READY = 220
 _SHUTTING_DOWN = 421
 _FOR_GOOD = 500
@@ -145,13 +147,17 @@ class SmtpMailer:
             yield
         except smtplib.SMTPResponseException as error:
             reply = f"{error.smtp_code} {quote(error.smtp_error)}"
-            if error.smtp_code < _FOR_GOOD and _THROTTLED.search(_bytes(error.smtp_error)):
+            if _throttles(error.smtp_code, error.smtp_error):
                 raise MailThrottled(f"{name} throttles: {reply}") from None
-            raise MailServiceError(f"{name} refuses: {reply}", transient=error.smtp_code < _FOR_GOOD) from None
-        except (smtplib.SMTPServerDisconnected, OSError) as error:
+            passing = error.smtp_code < _FOR_GOOD and not _QUOTA.search(_bytes(error.smtp_error))
+            raise MailServiceError(f"{name} refuses: {reply}", transient=passing) from None
+        except smtplib.SMTPServerDisconnected as error:
             raise self._lost(name, error, handed_over=session.handed_over) from None
         except smtplib.SMTPException as error:
             raise MailServiceError(f"{name} cannot do what is asked of it: {error}", transient=False) from None
+        # Last, for smtplib's own errors are OSErrors, too.
+        except OSError as error:
+            raise self._lost(name, error, handed_over=session.handed_over) from None
 
     def _lost(self, name: str, error: Exception, *, handed_over: bool) -> MailError:
         """Name what a broken connection means: before the mail was handed over, that it was not accepted."""
@@ -193,12 +199,21 @@ class _Session(smtplib.SMTP):
                 self.sock.settimeout(self._patience)
             self._tell()
         code, reply = super().getreply()
+        if self.handed_over and self.sock is not None:
+            # What follows is a farewell.
+            self.sock.settimeout(self.timeout)
         self.handed_over = False
         return code, reply
 
 
 class _TlsSession(_Session, smtplib.SMTP_SSL):
     """A session that is secured from the first byte."""
+
+
+def _throttles(code: int, reply: bytes | str) -> bool:
+    """Tell whether the server takes mail, only not so fast."""
+    words = _bytes(reply)
+    return code < _FOR_GOOD and bool(_THROTTLED.search(words)) and not _QUOTA.search(words)
 
 
 def _bytes(reply: bytes | str) -> bytes:

@@ -24,7 +24,8 @@ class Standing(StrEnum):
     SETTLED = "settled"
     """Mail went there before."""
     NEW = "new"
-    """The ledger does not know where mail went: the user, or the key, is seen for the first time."""
+    """The ledger does not know where mail went, or whose key it is: the user or the key is seen for the first time, or
+    an older version entered it."""
     CHANGED = "changed"
     """Nobody has noticed yet that it is another one."""
     HELD = "held"
@@ -49,16 +50,18 @@ def standing(entries: Sequence[Entry], email: str, hold: timedelta, now: datetim
     if not others:
         if any(entry.pending_email for entry in known):
             return Standing.PUT_BACK
-        return Standing.SETTLED if len(known) == len(entries) and known else Standing.NEW
+        complete = entries and all(entry.email and entry.user_id for entry in entries)
+        return Standing.SETTLED if complete else Standing.NEW
     if not all(entry.pending_email and same_address(entry.pending_email, email) for entry in others):
         return Standing.CHANGED
     since = max(entry.address_changed_at or now for entry in others)
     return Standing.STOOD if now >= since + hold - min(hold, SCHEDULE_SLACK) else Standing.HELD
 
 
-def former(entries: Sequence[Entry]) -> str | None:
-    """Name the address that mail went to so far."""
-    return next((entry.email for entry in entries if entry.email), None)
+def former(entries: Sequence[Entry], email: str) -> list[str]:
+    """Name the addresses that mail went to so far, other than this one."""
+    addresses = {entry.email for entry in entries if entry.email}
+    return sorted(address for address in addresses if not same_address(address, email))
 
 
 def is_undeliverable(entries: Sequence[Entry], email: str) -> bool:

@@ -97,9 +97,13 @@ class Rules:
     again: bool = False
 
     def standing(self, entries: Sequence[Entry], now: datetime) -> Standing:
-        """Tell how the user's address stands. An operator's force ends a hold."""
-        found = standing(entries, self.email, self.address_hold, now)
-        return Standing.STOOD if self.force and found in {Standing.CHANGED, Standing.HELD} else found
+        """Tell how the user's address stands."""
+        return standing(entries, self.email, self.address_hold, now)
+
+    def has_new_address(self, entries: Sequence[Entry], now: datetime) -> bool:
+        """Tell whether another address counts from now on. An operator's force ends a hold."""
+        found = self.standing(entries, now)
+        return found is Standing.STOOD or (self.force and found in {Standing.CHANGED, Standing.HELD})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +171,7 @@ def to_take_back(entries: Sequence[Entry], rules: Rules, now: datetime) -> tuple
         if is_undeliverable([entry], rules.email):
             return entry, False
         left_behind = entry.parameter is not None and entry.parameter != parameter_name(rules.user, rules.user_id)
-        if left_behind or rules.standing(entries, now) is Standing.STOOD:
+        if left_behind or rules.has_new_address(entries, now):
             return entry, True
     return None
 
@@ -204,9 +208,11 @@ def decide(keys: Sequence[AccessKey], entries: Sequence[Entry], rules: Rules, no
     """
     for entry in entries:
         if entry.status in UNDER_WAY:
-            if is_abandoned(entry, now):
-                return Decision(action=Action.RECOVER, entry=entry)
-            return Decision(action=Action.SKIP, reason=Reason.UNDER_WAY)
+            if not is_abandoned(entry, now):
+                return Decision(action=Action.SKIP, reason=Reason.UNDER_WAY)
+            if _is_backing_off(entry, now) and not (rules.force or rules.again):
+                return Decision(action=Action.SKIP, reason=Reason.BACKING_OFF)
+            return Decision(action=Action.RECOVER, entry=entry)
     if not keys:
         return Decision(action=Action.SKIP, reason=Reason.NO_KEY)
     return _in_grace(keys, entries, rules, now) or _of_one_key(keys, entries, rules, now)
@@ -253,9 +259,11 @@ def _obstacle(known: Entry | None, entries: Sequence[Entry], rules: Rules, now: 
         return obstacle
     if known is not None and known.dormant_since is not None:
         return Reason.DORMANT
-    if known is not None and known.try_again_on is not None and now < known.try_again_on:
-        return Reason.BACKING_OFF
-    return None
+    return Reason.BACKING_OFF if known is not None and _is_backing_off(known, now) else None
+
+
+def _is_backing_off(entry: Entry, now: datetime) -> bool:
+    return entry.try_again_on is not None and now < entry.try_again_on
 
 
 def _obstacle_of_address(entries: Sequence[Entry], rules: Rules, now: datetime) -> Reason | None:

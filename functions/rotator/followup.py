@@ -118,29 +118,34 @@ def _note_reminder(entry: Entry, tools: Tools) -> None:
 
 
 def _tell_old_address(user: User, entry: Entry, tools: Tools) -> bool:
-    old_address, new_address = former(user.entries) or "", user.policy.email
     notice = AddressChanged(
         user=user.name,
         account=tools.account,
-        new_address=new_address,
+        new_address=user.policy.email,
         key_id=entry.key_id,
         used_from=tools.now() + tools.terms.address_hold,
     )
-    if not is_allowed(old_address, tools.allowed_email_domains):
-        telemetry.warning("old_address_not_allowed", user=user.name, key=entry.key_id)
-    elif is_undeliverable(user.entries, old_address):
-        telemetry.warning("old_address_undeliverable", user=user.name, key=entry.key_id)
-    else:
-        try:
-            deliver(tools.mailer, compose(notice, old_address, user_id=user.id), pause=tools.pause)
-        except RecipientRefused as fault:
-            telemetry.warning("old_address_refused", user=user.name, key=entry.key_id, reason=reason(fault))
+    for old_address in former(user.entries, user.policy.email):
+        _tell(old_address, notice, user, tools)
     try:
-        tools.ledger.note_address(user.entries, new_address, tools.now())
+        tools.ledger.note_address(user.entries, user.policy.email, tools.now())
     except LedgerConflict:
         return False
     telemetry.warning("address_changed", user=user.name, key=entry.key_id)
     return True
+
+
+def _tell(old_address: str, notice: AddressChanged, user: User, tools: Tools) -> None:
+    if not is_allowed(old_address, tools.allowed_email_domains):
+        telemetry.warning("old_address_not_allowed", user=user.name, key=notice.key_id)
+        return
+    if is_undeliverable(user.entries, old_address):
+        telemetry.warning("old_address_undeliverable", user=user.name, key=notice.key_id)
+        return
+    try:
+        deliver(tools.mailer, compose(notice, old_address, user_id=user.id), pause=tools.pause)
+    except RecipientRefused as fault:
+        telemetry.warning("old_address_refused", user=user.name, key=notice.key_id, reason=reason(fault))
 
 
 def _last_of(entries: tuple[Entry, ...]) -> Entry:

@@ -11,7 +11,7 @@ from functions.common.errors import LedgerConflict
 from functions.common.keys import AccessKeys
 from functions.common.ledger import Ledger
 from functions.rotator.case import Case
-from functions.rotator.decide import LEASE, replaced
+from functions.rotator.decide import LEASE, UNDER_WAY, replaced
 
 
 def learn(cases: Sequence[Case], ledger: Ledger, keys: AccessKeys, now: datetime) -> None:
@@ -36,7 +36,12 @@ def learn(cases: Sequence[Case], ledger: Ledger, keys: AccessKeys, now: datetime
 
 
 def unknown(case: Case) -> list[Entry]:
-    """Give the entries of keys that were listed, and of which the ledger does not know."""
+    """Give the entries of keys that were listed, and of which the ledger does not know.
+
+    A key that a rotation under way has made is entered by that rotation, or goes with it.
+    """
+    if any(entry.status in UNDER_WAY for entry in case.user.entries):
+        return []
     known = {entry.key_id for entry in case.user.entries} | replaced(case.user.entries)
     return [
         Entry(

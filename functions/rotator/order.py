@@ -21,7 +21,7 @@ class Turn(IntEnum):
     UNKNOWN = 3
     """Only a look at the keys can tell."""
     FAILED_BEFORE = 4
-    """A key is due, and the last attempt failed at the user's mailbox or the mail service."""
+    """The last attempt failed at the user's mailbox or the mail service."""
 
 
 def in_order(users: Sequence[User], rules: Callable[[User], Rules], now: datetime) -> list[User]:
@@ -36,10 +36,10 @@ def in_order(users: Sequence[User], rules: Callable[[User], Rules], now: datetim
 
 def turn(user: User, rules: Rules, now: datetime) -> Turn:
     """Tell when a user's turn is."""
-    if any(entry.status in UNDER_WAY for entry in user.entries) or to_take_back(user.entries, rules, now):
-        return Turn.UNFINISHED
     if any(entry.failures for entry in user.entries):
         return Turn.FAILED_BEFORE
+    if any(entry.status in UNDER_WAY for entry in user.entries) or to_take_back(user.entries, rules, now):
+        return Turn.UNFINISHED
     current = [entry for entry in user.entries if entry.status is Status.CURRENT]
     if any(is_due(entry.created_at, rules.rotate_after_days, now) for entry in current):
         return Turn.DUE

@@ -22,14 +22,14 @@ from __future__ import annotations
 
 from functions.common import telemetry
 from functions.common.entry import Entry, Status
-from functions.common.errors import KeyRotatorError, RecipientRefused
+from functions.common.errors import KeyRotatorError, MailError, RecipientRefused
 from functions.common.keys import AccessKey
 from functions.common.secrets import SealedPair, parameter_name
 from functions.common.tags import same_address
 from functions.rotator.addresses import is_undeliverable
 from functions.rotator.census import User
 from functions.rotator.decide import lost_successor
-from functions.rotator.rotate import Tools, arm, end_of_grace, mail, take_back
+from functions.rotator.rotate import Tools, arm, back_off, end_of_grace, mail, take_back
 
 
 def recover(user: User, entry: Entry, tools: Tools) -> bool:
@@ -96,9 +96,11 @@ def _mail_again(user: User, entry: Entry, successor: AccessKey, tools: Tools, *,
     pair = SealedPair(block=entry.sealed_block or "", parameter=entry.parameter or "")
     try:
         mail(user, entry, successor.id, pair, delete_on, tools)
-    except RecipientRefused as fault:
-        if old_key_works:
+    except MailError as fault:
+        if isinstance(fault, RecipientRefused) and old_key_works:
             take_back(user, entry, successor.id, tools, fault)
+        else:
+            back_off(entry, tools)
         raise
     arm(entry, successor.id, successor.created_at, delete_on, tools)
 

@@ -29,9 +29,9 @@ class Following:
             LedgerConflict: somebody has moved it on meanwhile.
             ClientError, BotoCoreError: DynamoDB or SSM failed.
         """
-        readable = parameter_name(name, entry.user_id or "")
-        if entry.parameter and entry.sealed_by and entry.parameter != readable:
-            self.secrets().remove_if_for(entry.parameter, entry.sealed_by)
+        stored, readable = (parameter_name(user, entry.user_id or "") for user in (entry.user, name))
+        if entry.sealed_by and stored != readable:
+            self.secrets().remove_if_for(stored, entry.sealed_by)
         return self.ledger.move(entry, name)
 
 
@@ -41,7 +41,8 @@ def follow(census: Census, tools: Following | None, now: datetime) -> Census:
     An encryption key that is named after the old name goes: its user cannot read it any more.
 
     Left where they are: an entry that a run may still be working on, until its lease is over; and one that somebody has
-    moved on meanwhile. The next run looks again.
+    moved on meanwhile. The next run looks again. In the census they count as the user's all the same: who seems to have
+    no entries would be entered anew, and the entries under the old name could never follow.
 
     Args:
         census: the account, and the ledger as it was read.
@@ -53,17 +54,21 @@ def follow(census: Census, tools: Following | None, now: datetime) -> Census:
     """
     names = census.names()
     entries: list[Entry] = []
-    moved = False
+    renamed = False
     for entry in census.entries:
         name = names.get(entry.user_id or "")
-        if name is None or name == entry.user or (entry.status in UNDER_WAY and not is_abandoned(entry, now)):
+        if name is None or name == entry.user:
             entries.append(entry)
             continue
-        try:
-            entries.append(tools.move(entry, name) if tools else entry.renamed(name))
-        except LedgerConflict:
-            entries.append(entry)
-            continue
-        moved = True
+        renamed = True
+        at_work = entry.status in UNDER_WAY and not is_abandoned(entry, now)
+        entries.append(entry.renamed(name) if at_work or tools is None else _moved(entry, name, tools))
         telemetry.info("user_renamed", user=name, old_name=entry.user, key=entry.key_id)
-    return census.with_entries(entries) if moved else census
+    return census.with_entries(entries) if renamed else census
+
+
+def _moved(entry: Entry, name: str, tools: Following) -> Entry:
+    try:
+        return tools.move(entry, name)
+    except LedgerConflict:
+        return entry.renamed(name)

@@ -10,6 +10,7 @@ step can be repeated, and each write is conditional. Wherever the process dies, 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Tools:
     """What the steps work with.
 
     Attributes:
-        secrets: where encryption keys are kept.
+        secrets: where encryption keys are kept; built when there is first something to store or to remove.
         encrypt: whether new pairs are sealed before they are mailed.
         region: where the encryption keys are, as the mail tells the user.
         terms: on which terms old keys end, as the mail tells the user.
@@ -66,7 +67,7 @@ class Tools:
     keys: AccessKeys
     maker: KeyMaker
     ledger: Ledger
-    secrets: SecretStore
+    secrets: Callable[[], SecretStore]
     encrypt: bool
     mailer: Mailer
     account: Account
@@ -112,6 +113,7 @@ def rotate(user: User, key: AccessKey, known: Entry | None, tools: Tools) -> Non
         delete_on = end_of_grace(user, tools)
         mail(user, entry, pair.id, sealed or pair, delete_on, tools)
     except MailUnanswered:
+        back_off(entry, tools)
         raise
     except Exception as fault:
         _take_back_or_leave(user, entry, pair.id, tools, fault)
@@ -204,14 +206,22 @@ def withdraw(user: User, entry: Entry, tools: Tools, fault: Exception | None = N
         ClientError, BotoCoreError: SSM or DynamoDB failed; the entry stays, for a later run.
     """
     if entry.sealed_by:
-        tools.secrets.remove_if_for(parameter_name(user.name, user.id), entry.sealed_by)
+        tools.secrets().remove_if_for(parameter_name(user.name, user.id), entry.sealed_by)
     if not isinstance(fault, MailError):
         tools.ledger.withdraw(entry)
         return
-    failures = entry.failures + 1
-    days = _PAUSE_DAYS[min(failures, len(_PAUSE_DAYS)) - 1]
-    later = (tools.now() + timedelta(days=days) - SCHEDULE_SLACK).replace(microsecond=0)
-    tools.ledger.withdraw(entry, failures=failures, try_again_on=later)
+    tools.ledger.withdraw(entry, failures=entry.failures + 1, try_again_on=_next_attempt(entry, tools))
+
+
+def back_off(entry: Entry, tools: Tools) -> None:
+    """Let the next attempt to mail a new key wait; should that not be noted, it comes with the next run."""
+    with contextlib.suppress(BotoCoreError, ClientError, LedgerConflict):
+        tools.ledger.back_off(entry, failures=entry.failures + 1, try_again_on=_next_attempt(entry, tools))
+
+
+def _next_attempt(entry: Entry, tools: Tools) -> datetime:
+    days = _PAUSE_DAYS[min(entry.failures, len(_PAUSE_DAYS) - 1)]
+    return (tools.now() + timedelta(days=days) - SCHEDULE_SLACK).replace(microsecond=0)
 
 
 def _seen_first(user: User, key: AccessKey) -> Entry:
@@ -221,11 +231,14 @@ def _seen_first(user: User, key: AccessKey) -> Entry:
 def _prepare(user: User, entry: Entry, tools: Tools) -> Seal | None:
     """Try what could fail for everybody, while there is nothing to take back: store the key, write the mail."""
     try:
-        seal = tools.secrets.prepare(user.name, user.id, entry.attempt or "") if tools.encrypt else None
+        seal = tools.secrets().prepare(user.name, user.id, entry.attempt or "") if tools.encrypt else None
         pair = SealedPair(block="none", parameter=seal.parameter) if seal else _STAND_IN
         notice = _notice(user, entry, _STAND_IN.id, pair, end_of_grace(user, tools), tools)
         compose(notice, user.policy.email, user_id=user.id)
     except SealingError:
+        # Stored it may be all the same, if the answer was lost. It opens nothing, and the next rotation overwrites it.
+        with contextlib.suppress(BotoCoreError, ClientError):
+            tools.secrets().remove_if_for(parameter_name(user.name, user.id), entry.sealed_by or "")
         tools.ledger.withdraw(entry)
         raise
     except Exception:

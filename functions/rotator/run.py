@@ -227,7 +227,7 @@ class Run:
         """Enter into the summary what became of a user; give what there is to learn from it."""
         user, served = outcome.item, outcome.result
         if served is None:
-            if outcome.fault is None or is_throttled(outcome.fault):
+            if outcome.fault is None:
                 self.summary.remaining += 1
             else:
                 self._fail(user.name, outcome.fault)
@@ -295,6 +295,10 @@ class Run:
         if isinstance(fault, LedgerConflict):
             telemetry.info("entry_moved_by_another_run", user=user)
             return
+        if is_throttled(fault):
+            telemetry.warning("throttled", user=user, reason=reason(fault))
+            self.summary.remaining += 1
+            return
         self.summary.failed[user] = reason(fault)
         telemetry.error("user_failed", user=user, reason=reason(fault), kind=type(fault).__name__)
 
@@ -333,7 +337,7 @@ class Run:
             keys=self._keys,
             maker=KeyMaker(self.clients.iam_once),
             ledger=self._ledger,
-            secrets=SecretStore(self.clients.ssm, self.environment.secrets_kms_key_arn),
+            secrets=self._secrets,
             encrypt=self.environment.encrypt_key_pair,
             mailer=connect(self.environment, self.clients),
             account=account.look_up(self.environment.account_id, self.clients.iam),

@@ -11,7 +11,6 @@ from functions.common.entry import Entry, Status
 from functions.common.errors import KeyLimitExceeded, LedgerConflict, MailError, Refused
 from functions.common.keys import AccessKey, AccessKeys
 from functions.common.secrets import parameter_name
-from functions.rotator.addresses import Standing
 from functions.rotator.case import Case
 from functions.rotator.census import User
 from functions.rotator.decide import Action, Decision, Reason, Rules, decide
@@ -127,7 +126,7 @@ class Server:
         try:
             old = undo(user, entry, tools, anew=case.decision.anew)
         except Refused as refusal:
-            if rules.standing(user.entries, self.now()) is Standing.STOOD:
+            if rules.has_new_address(user.entries, self.now()):
                 tools.ledger.settle_address(user.entries, user.policy.email, user.id)
             if rules.again:
                 return Served(case=case, refused=str(refusal))
@@ -196,4 +195,4 @@ def _current(entry: Entry) -> Entry:
 def _drop_encryption_key(user: User, entry: Entry, tools: Tools) -> None:
     """Delete the encryption key of a rotation that was taken back, and that no other one follows."""
     if entry.sealed_by:
-        tools.secrets.remove_if_for(parameter_name(user.name, user.id), entry.sealed_by)
+        tools.secrets().remove_if_for(parameter_name(user.name, user.id), entry.sealed_by)

@@ -139,7 +139,7 @@ class Sweeper:
             created_at=old.created_at,
             email=successor.email,
             delete_on=(self.now - STREAM_CLOCK).replace(microsecond=0),
-            grace_ended_on=successor.replaces_until,
+            grace_ended_on=_grace_end(successor, user),
             new_key_id=successor.key_id,
             parameter=successor.parameter,
             sealed_by=successor.sealed_by,
@@ -157,6 +157,14 @@ class Sweeper:
             self.secrets().remove_if_for(parameter_name(user.name, user.id), successor.sealed_by)
         self.ledger.settle_use(successor)
         return True
+
+
+def _grace_end(successor: Entry, user: User) -> datetime | None:
+    """Tell when the grace of the key before was over: a record lost in the extension must not begin it anew."""
+    if successor.unconfirmed_since is None or successor.replaces_until is None:
+        return successor.replaces_until
+    planned = successor.unconfirmed_since + timedelta(days=user.policy.delete_after_days)
+    return min(successor.replaces_until, planned)
 
 
 def chores(census: Census, rules: Callable[[User], Rules], now: datetime) -> Iterator[tuple[Chore, Entry]]:

@@ -215,7 +215,11 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ({"userPaths": '["/dev*/"]'}, "userPaths is '/dev*/'", "a / at both ends"),
     ({"userPaths": '["/a,b/"]'}, "userPaths is '/a,b/'", "a / at both ends"),
     ({"userPaths": "[7]"}, "userPaths is 7", "a / at both ends"),
-    ({"userPaths": json.dumps([f"/{'a' * 60}{number}/" for number in range(30)])}, "userPaths is '30 paths'", "too long"),
+    (
+        {"userPaths": json.dumps([f"/{'a' * 60}{number}/" for number in range(30)])},
+        "userPaths is '30 paths'",
+        "too long",
+    ),
     ({"deleteAfterDays": "0", "deleteUnconfirmed": "true"}, "deleteAfterDays is 0", "give it a grace period"),
     ({"deleteAfterDays": "0", "graceExtensionDays": "0"}, "deleteAfterDays is 0", "give it a grace period"),
     ({"reservedConcurrency": "-2"}, "reservedConcurrency is '-2'", "-1 to 1000"),

@@ -77,6 +77,7 @@ def test_destructors_delete_once(account: SharedAccount, crowd: list[Process]) -
     for meeting_point in ("dynamodb.GetItem", "iam.ListAccessKeys", "iam.DeleteAccessKey"):
         users = account.hire(USERS)
         crowd[0].rotate(users, force=True)
+        account.use_new_keys(users)
         account.ledger.advance(days=6)
         crowd[0].rotate(users)
         batch = account.removals(users)
@@ -120,6 +121,7 @@ def test_rotators_sweep_while_the_destructor_works(account: SharedAccount, every
     for _ in range(ROUNDS):
         users = account.hire(USERS)
         rotators[0].rotate(users, force=True)
+        account.use_new_keys(users)
         account.ledger.advance(days=6)
         effects(everyone)
         over = threading.Event()

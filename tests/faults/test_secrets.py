@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from unittest import mock
+from urllib.parse import unquote_plus
 
 import pytest
 from moto.iam.models import iam_backends
@@ -40,8 +43,26 @@ def secrets_made(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return made
 
 
-def emitted(world: World, capture: pytest.CaptureFixture[str], answers: list[object]) -> str:
-    """Everything that a life has left anywhere: logs and metrics, answers, errors with their causes, the ledger."""
+@dataclass
+class Wire:
+    """What the functions have sent to AWS, but for what is meant to hold secrets: encryption keys, mails with keys."""
+
+    sent: list[str] = field(default_factory=list)
+
+    def tap(self, world: World) -> None:
+        observe = world.controller.observe
+
+        def also_note(operation: str, body: bytes) -> None:
+            observe(operation, body)
+            text = body.decode()
+            if operation != "PutParameter" and not (operation == "SendEmail" and "New AWS access key for" in text):
+                self.sent.append(text if text.startswith("{") else unquote_plus(text))
+
+        world.controller.observe = also_note
+
+
+def emitted(world: World, capture: pytest.CaptureFixture[str], answers: list[object], wire: Wire) -> str:
+    """Everything that a life has left anywhere: logs and metrics, answers, errors with causes, calls, the ledger."""
     output = capture.readouterr()
     errors = [repr(error) for fault in world.faults_seen for error in _chain(fault)]
     streams = [record["dynamodb"] for record in world.stream()]
@@ -50,6 +71,7 @@ def emitted(world: World, capture: pytest.CaptureFixture[str], answers: list[obj
             output.out,
             output.err,
             *errors,
+            *wire.sent,
             json.dumps(answers),
             json.dumps(world.ledger()),
             json.dumps(streams, default=str),
@@ -65,7 +87,7 @@ def _chain(fault: BaseException | None) -> list[BaseException]:
     return found
 
 
-def live(world: World, answers: list[object]) -> None:
+def live(world: World, answers: list[object], life: Callable[[World], None] = live_a_life) -> None:
     rotate = world.rotate
 
     def listen() -> None:
@@ -74,21 +96,49 @@ def live(world: World, answers: list[object]) -> None:
     for name in USERS:
         world.add_user(name)
     with mock.patch.object(world, "rotate", listen):
-        live_a_life(world)
+        life(world)
+
+
+def stay_away(world: World) -> None:
+    """Leave the mail unread, have the old key activated again, leave the mail unread, and change over at last."""
+    world.wait(days=81)
+    for days in (0, 4, 2, 1, 31, 31):
+        world.wait(days=days)
+        world.rotate()
+        world.deliver_stream()
+        for key, item in world.ledger().items():
+            if item["status"] == "inactive":
+                world.iam.update_access_key(UserName=item["user"], AccessKeyId=key, Status="Active")
+            if item.get("windows") == "2":
+                world.read_mail()
+
+
+def kinds_of_mails(world: World) -> list[str]:
+    """List what the mails after the one with the new key were about."""
+    return [mail.subject.rpartition(" ")[2] for name in USERS for mail in world.people[name].mails[1:]]
 
 
 @pytest.mark.parametrize("encrypt", ["true", "false"])
-@pytest.mark.parametrize("kind", [None, Kind.REFUSED, Kind.ANSWER_LOST])
+@pytest.mark.parametrize(
+    ("life", "kind"),
+    [(live_a_life, None), (live_a_life, Kind.REFUSED), (live_a_life, Kind.ANSWER_LOST), (stay_away, None)],
+)
 def test_nothing_that_a_life_leaves_behind_holds_a_secret(
-    kind: Kind | None, encrypt: str, secrets_made: set[str], capsys: pytest.CaptureFixture[str]
+    life: Callable[[World], None],
+    kind: Kind | None,
+    encrypt: str,
+    secrets_made: set[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whichever call fails, no log, metric, answer, error or ledger item holds a secret."""
-    with new_world(ENCRYPT_KEY_PAIR=encrypt) as world:
+    """Whichever call fails, no log, metric, answer, error, call, notice or ledger item holds a secret."""
+    with new_world(ENCRYPT_KEY_PAIR=encrypt, GRACE_EXTENSION_DAYS="2") as world:
 
         def live_and_look() -> None:
             answers: list[object] = []
-            live(world, answers)
-            everything = emitted(world, capsys, answers)
+            wire = Wire()
+            wire.tap(world)
+            live(world, answers, life)
+            everything = emitted(world, capsys, answers, wire)
             assert '"message":"rotated"' in everything
             assert len(secrets_made) >= len(USERS) * 2
             assert [secret for secret in secrets_made if secret in everything] == []
@@ -97,3 +147,19 @@ def test_nothing_that_a_life_leaves_behind_holds_a_secret(
             branch_at_every_call(world.controller, kind, live_and_look)
         else:
             live_and_look()
+
+
+def test_mails_but_for_the_one_with_the_key_are_among_what_was_looked_through(secrets_made: set[str]) -> None:
+    """Somebody who stays away gets every kind of mail there is, and a sealed pair is a secret in none of them."""
+    wire = Wire()
+    with new_world(GRACE_EXTENSION_DAYS="2") as world:
+        wire.tap(world)
+
+        live(world, [], stay_away)
+
+        mails = [mail.text for name in USERS for mail in world.people[name].mails]
+        assert kinds_of_mails(world) == ["soon", "soon", "deactivated", "again", "deleted"]
+        assert sum('"Subject"' in request for request in wire.sent) == len(mails) - 1
+        assert any("has never used it" in request for request in wire.sent)
+    assert len(secrets_made) == 3
+    assert [secret for secret in secrets_made if secret in "".join(mails)] == []

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections import defaultdict
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
 
 from functions.mail import message
+from functions.mail.message import compose
 from scripts.preview_mails import faults_of, main
-from scripts.sample_mails import NOTICES
+from scripts.sample_mails import NOTICES, RECIPIENT
 
 NEW_KEY = message.TEMPLATES / "new_key.txt.j2"
 
@@ -26,26 +30,81 @@ def test_built_in_templates_are_sound(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == ""
 
 
-def test_samples_take_every_turn_of_every_template() -> None:
+def test_samples_take_every_turn_of_every_template(tmp_path: Path) -> None:
     """A fault in a branch that no sample takes would be found by a rotation."""
-    kinds = {type(notice).template for notice in NOTICES.values()}
-    mails = {path.name.split(".")[0] for path in message.TEMPLATES.iterdir()} - {"base", "parts"}
-    conditions = {
-        (path.name, condition)
-        for path in message.TEMPLATES.iterdir()
-        for condition in re.findall(r"{% if (?:not )?(notice[\w.]*) %}", path.read_text(encoding="utf-8"))
-    }
+    turns: defaultdict[tuple[str, str], set[bool]] = defaultdict(set)
 
-    assert kinds == mails
-    assert len(conditions) > 10
-    for template, condition in conditions:
-        field = condition.removeprefix("notice.")
-        values = {
-            bool(getattr(notice, field))
-            for notice in NOTICES.values()
-            if notice.template == template.split(".")[0] or template.startswith("base")
-        }
-        assert values == {True, False}, (template, condition)
+    def taken(template: str, condition: str, *, value: object) -> object:
+        turns[template, condition].add(bool(value))
+        return value
+
+    for path in message.TEMPLATES.iterdir():
+        (tmp_path / path.name).write_text(watched(path), encoding="utf-8")
+    message._templates((tmp_path,)).globals["taken"] = taken
+
+    kinds = {notice.template for notice in NOTICES.values()}
+    for notice in NOTICES.values():
+        compose(notice, RECIPIENT, folders=(tmp_path,))
+
+    assert kinds == {path.name.split(".")[0] for path in message.TEMPLATES.iterdir()} - {"base", "outlook", "parts"}
+    assert len(turns) > 50
+    assert [turn for turn, values in turns.items() if values != {True, False}] == []
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_text_part_is_laid_out_for_a_terminal(name: str) -> None:
+    """A wrapped line, a gap or a stray space makes a mail that carries a key look like a forged one."""
+    text = compose(NOTICES[name], RECIPIENT).text
+    lines = text.splitlines()
+
+    assert [line for line in lines if len(line) > 79 and not line.startswith("python3 ")] == []
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert "\n\n\n" not in text
+    assert text.strip("\n") == text
+    assert re.findall(r"\S  +\S", re.sub(r"(?m)^  [A-Z][\w ]+:  +", "", text)) == []
+    assert re.findall(r"[^\n] [.,:;!?]|[.,:;] [.,:;]|\(\s|\s\)", text) == []
+    assert [rule for heading, rule in pairwise(lines) if rule.startswith("---") and len(rule) != len(heading)] == []
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_values_of_a_mail_stand_below_each_other(name: str) -> None:
+    labels = re.findall(r"(?m)^  [A-Z][\w ]+:  +(?=\S)", compose(NOTICES[name], RECIPIENT).text)
+
+    assert len(labels) >= 3
+    assert len({len(label) for label in labels}) == 1
+    assert min(len(label) - len(label.rstrip()) for label in labels) == 2
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_both_parts_say_the_same_under_each_heading(name: str) -> None:
+    """Which of the two somebody reads, their program decides."""
+    mail = compose(NOTICES[name], RECIPIENT)
+    headings = re.findall(r"(?m)^(.+)\n-{3,}$", mail.text)
+    text = words(re.sub(r"(?m)^-+$", "", mail.text))
+    page = words(html.unescape(re.sub(r"<[^>]*>", " ", mail.html.partition("<body")[2])))
+
+    for heading, following in pairwise([*headings, "Sent by iam-key-rotator"]):
+        told = text.partition(f" {heading} ")[2].partition(f" {following} ")[0].strip()
+        assert told
+        assert told in page
+
+
+def watched(path: Path) -> str:
+    """Give a template that tells which way it goes at each of its conditions, those within expressions included."""
+    number = count()
+
+    def watch(found: re.Match[str]) -> str:
+        keyword, condition = found.groups()
+        return f"{keyword} taken('{path.name}, {next(number)}', {condition!r}, value=({condition}))"
+
+    source = path.read_text(encoding="utf-8")
+    blocks = re.sub(r"({% (?:el)?if) (.+?)(?= %})", watch, source)
+    return re.sub(r"((?<=[\w\")]) if) (?!taken)([^\"{}%]+?)(?= else | }})", watch, blocks)
+
+
+def words(part: str) -> str:
+    """Give what is said, however it is wrapped and spaced."""
+    return re.sub(r" ([.,:;])", r"\1", " ".join(part.split()))
 
 
 @pytest.mark.parametrize(

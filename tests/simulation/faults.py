@@ -55,6 +55,7 @@ class Controller:
         silent: operations that take effect and never answer, for as long as they stand here.
         observe: called with the operation and the request's body after each call that took effect.
         at_each_call: called with the call's number before anything happens at it.
+        at_rest: called with a description of the world whenever nothing is under way in it.
         counted: calls by operation.
         calls: the operations, in their order.
     """
@@ -64,6 +65,7 @@ class Controller:
     silent: set[str] = field(default_factory=set)
     observe: Callable[[str, bytes], None] = lambda operation, body: None  # noqa: ARG005
     at_each_call: Callable[[int], None] | None = None
+    at_rest: Callable[[str], None] | None = None
     calls: list[str] = field(default_factory=list)
     struck: str | None = None
     dead: bool = False

@@ -7,6 +7,8 @@ number of keys to a user, so that a second new key shows, which IAM's limit of t
 from __future__ import annotations
 
 import contextlib
+import json
+import shlex
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +21,7 @@ from typing import Any, TypeVar
 from unittest import mock
 
 import boto3
+from cryptography.fernet import Fernet
 
 from functions.common import environment, telemetry
 from functions.common.clients import Clients
@@ -28,8 +31,8 @@ from functions.destructor.removal import Removal
 from functions.rotator.request import Request
 from functions.rotator.run import Run
 from functions.rotator.summary import Summary
-from scripts.local_cloud import mailbox, server
-from scripts.local_cloud.clients import ROOT
+from scripts.local_cloud import clients, mailbox, reader, server
+from scripts.local_cloud.clients import ROOT, Credentials
 from scripts.local_cloud.ledger import LocalLedger
 from tests.simulation.faults import Death
 
@@ -131,6 +134,7 @@ class SharedAccount:
     def __init__(self, endpoint: str, session: boto3.Session) -> None:
         self._endpoint = endpoint
         self._iam = session.client("iam")
+        self._ssm = session.client("ssm")
         self._streams = session.client("dynamodbstreams")
         session.client("sesv2").create_email_identity(EmailIdentity=SENDER)
         dynamodb = session.client("dynamodb")
@@ -142,7 +146,7 @@ class SharedAccount:
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "OLD_IMAGE"},
         )["TableDescription"]
         self._stream = description["LatestStreamArn"]
-        self.ledger = LocalLedger(dynamodb, TABLE)
+        self.ledger = LocalLedger(dynamodb, TABLE, endpoint)
 
     def hire(self, number: int) -> list[str]:
         """Make so many users, each with a key of their own; nobody else has their names."""
@@ -160,6 +164,19 @@ class SharedAccount:
         """List the subjects of a user's mails, oldest first."""
         sent = mailbox.sent_through_ses(self._endpoint)
         return [mail.subject for mail in sent if mail.to == f"{name}@example.com"]
+
+    def use_new_keys(self, names: Sequence[str]) -> None:
+        """Let these users open their new keys, and each call AWS once with the one they got."""
+        addresses = {f"{name}@example.com" for name in names}
+        for mail in mailbox.sent_through_ses(self._endpoint):
+            if mail.to in addresses and mail.subject.startswith("New AWS access key"):
+                clients.Clients(self._endpoint, self._open(mail)).sts.get_caller_identity()
+
+    def _open(self, mail: mailbox.Mail) -> Credentials:
+        stored = self._ssm.get_parameter(Name=reader.parameter(mail), WithDecryption=True)
+        *_, block = shlex.split(reader.decrypt_command(mail))
+        pair = json.loads(Fernet(stored["Parameter"]["Value"]).decrypt(block))
+        return Credentials(access_key_id=pair["access_key_id"], secret_access_key=pair["secret_access_key"])
 
     def entries(self, name: str) -> dict[str, str]:
         """List a user's ledger entries: status by key."""

@@ -33,6 +33,7 @@ from functions.mail.message import Message
 from functions.mail.pace import PacedMailer
 from functions.mail.sender import deliver
 from functions.mail.ses import SesMailer
+from functions.rotator import census
 from functions.rotator import handler as rotator
 from functions.rotator.rotate import Tools
 from tests.simulation.faults import Controller, Death, Switch, new_session
@@ -61,6 +62,7 @@ START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 _TOKEN = re.compile(r"gAAAA[A-Za-z0-9_=-]+")
 _BATCH = 10
 _DELIVERIES = 10
+_INVOCATIONS = 3
 
 
 @dataclass
@@ -70,6 +72,8 @@ class Mail:
     to: str
     subject: str
     text: str
+    sent_at: datetime
+    tags: Mapping[str, str]
 
 
 @dataclass
@@ -104,6 +108,8 @@ class World:
     Attributes:
         broken_promises: each time that somebody was found locked out, looked for after every single call to AWS.
         excused: users whom an operator has locked out on purpose.
+        nobodys: addresses at which nobody reads: mail there is misaddressed.
+        strict: it takes an active key to open a sealed mail, as it does on AWS. Otherwise the mail alone will do.
         faults_seen: what the functions' invocations ended in, where they did not end well.
     """
 
@@ -119,6 +125,8 @@ class World:
         self.made_by_hand: set[str] = set()
         self.broken_promises: list[str] = []
         self.excused: set[str] = set()
+        self.nobodys: set[str] = set()
+        self.strict = False
         self._build()
 
     def _build(self) -> None:
@@ -175,11 +183,11 @@ class World:
         key = next(key for key in self._keys(name) if key.access_key_id == key_id)
         key.last_used = AccessKeyLastUsed(timestamp=datetime.now(UTC), service=service, region=REGION)
 
-    def read_mail(self) -> None:
-        """Everybody opens every mail that can be opened now, keeps what is in it, and tries the new key once."""
+    def read_mail(self, *names: str) -> None:
+        """Everybody, or who is named, opens every mail that can be opened now, and tries the new key once."""
         for person in self.people.values():
-            for key in self._keys(person.name):
-                if key.secret_access_key not in person.secrets and self._in_mail(person, key):
+            for key in self._keys(person.name) if not names or person.name in names else ():
+                if key.secret_access_key not in person.secrets and self._can_read(person, key):
                     person.secrets.add(key.secret_access_key)
                     self.use_key(person.name, key.access_key_id, "sts")
 
@@ -196,12 +204,24 @@ class World:
     def _in_mail(self, person: Person, key: Any) -> bool:
         return any(key.secret_access_key in opened for mail in person.mails for opened in self._open(mail.text))
 
+    def _can_read(self, person: Person, key: Any) -> bool:
+        """Tell whether somebody can read a key's secret in a mail, plain or with another key to sign in with."""
+        if self.strict and not any(
+            other.status == "Active" and other.secret_access_key in person.secrets for other in self._keys(person.name)
+        ):
+            return any(key.secret_access_key in mail.text for mail in person.mails)
+        return self._in_mail(person, key)
+
     def _open(self, text: str) -> Iterator[str]:
         yield text
+        for key in self.parameters().values():
+            yield from self.opened_with(key, text)
+
+    def opened_with(self, key: str, text: str) -> Iterator[str]:
+        """Give what an encryption key opens in a text."""
         for token in _TOKEN.findall(text):
-            for parameter in self.parameters().values():
-                if (opened := _decrypted(token, parameter)) is not None:
-                    yield opened
+            if (opened := _decrypted(token, key)) is not None:
+                yield opened
 
     # --- the promise --------------------------------------------------------------------------------------------
 
@@ -211,7 +231,10 @@ class World:
             person.name
             for person in self.people.values()
             if person.name not in self.excused
-            and not any(key.status == "Active" and self._holds(person, key) for key in self._keys(person.name))
+            and not any(
+                key.status == "Active" and (key.secret_access_key in person.secrets or self._can_read(person, key))
+                for key in self._keys(person.name)
+            )
         ]
 
     def orphans(self) -> list[str]:
@@ -233,8 +256,9 @@ class World:
     def _receive(self, request: Mapping[str, Any]) -> None:
         content = request["Content"]["Simple"]
         (to,) = request["Destination"]["ToAddresses"]
-        mail = Mail(to, content["Subject"]["Data"], content["Body"]["Text"]["Data"])
-        owner = self._owner(to)
+        tags = {tag["Name"]: tag["Value"] for tag in request["EmailTags"]}
+        mail = Mail(to, content["Subject"]["Data"], content["Body"]["Text"]["Data"], datetime.now(UTC), tags)
+        owner = None if to in self.nobodys else self._owner(to)
         (owner.mails if owner else self.misaddressed).append(mail)
 
     def _owner(self, address: str) -> Person | None:
@@ -298,6 +322,17 @@ class World:
         finally:
             self._start_anew()
 
+    def return_mail(self, mail: Mail) -> dict[str, Any]:
+        """Let a mail bounce: SES tells through EventBridge, for which Lambda invokes the rotator up to three times."""
+        bounce = {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": mail.to}]}
+        told = {"destination": [mail.to], "tags": {name: [value] for name, value in mail.tags.items()}}
+        detail = {"eventType": "Bounce", "bounce": bounce, "mail": told}
+        for _ in range(_INVOCATIONS):
+            summary = self.rotate({"source": "aws.ses", "detail-type": "Email Bounced", "detail": detail})
+            if summary:
+                return summary
+        return {}
+
     def deliver_stream(self) -> None:
         """Hand the stream's new records to the destructor as its mapping does: filtered, in batches, more than once."""
         for _ in range(_DELIVERIES):
@@ -349,6 +384,12 @@ class World:
     def put_item(self, item: dict[str, Any]) -> None:
         """Write an item into the ledger by hand."""
         self.dynamodb.put_item(TableName=TABLE, Item=item)
+
+    def rewrite(self, name: str, key_id: str, **attributes: str | None) -> None:
+        """Write attributes of an item by hand, as strings; those that are None are taken off."""
+        item = self.dynamodb.get_item(TableName=TABLE, Key={"user": {"S": name}, "ak": {"S": key_id}})["Item"]
+        kept = {attribute: value for attribute, value in item.items() if attribute not in attributes}
+        self.put_item({**kept, **{name: {"S": value} for name, value in attributes.items() if value is not None}})
 
     def live(self, *, days: int, hours: int = 24) -> None:
         """Let ordinary life go on: people read their mail, time passes, the rotator runs, the stream flows."""
@@ -404,6 +445,20 @@ class World:
                 pending.pop()()
 
         self.controller.observe = also_act
+
+    @contextmanager
+    def overtaken(self) -> Iterator[None]:
+        """Let a run of the rotator be overtaken by another one, as soon as it has read the account."""
+        take = census.take
+
+        def take_and_be_overtaken(*arguments: Any) -> census.Census:
+            found = take(*arguments)
+            with mock.patch.object(census, "take", take):
+                self.rotate()
+            return found
+
+        with mock.patch.object(census, "take", take_and_be_overtaken):
+            yield
 
     @contextmanager
     def refusing(self, mailboxes: Mapping[str, Exception]) -> Iterator[None]:

@@ -25,12 +25,17 @@ def test_only_table_and_sender_are_required() -> None:
         delete_after_days=5,
         recovery_days=0,
         reminder_days=1,
-        grace_extension_days=0,
+        grace_extension_days=14,
+        delete_unconfirmed=False,
+        address_hold_days=2,
+        audit_days=90,
+        user_paths=("/",),
         retry_after_minutes=5,
         max_deletion_attempts=12,
         encrypt_key_pair=True,
         secrets_kms_key_arn=None,
         allowed_email_domains=frozenset(),
+        ses_configuration_set=None,
         dead_letter_queue_url=None,
         alarm_topic_arn=None,
     )
@@ -45,11 +50,16 @@ def test_every_value_is_read() -> None:
         RECOVERY_DAYS="7",
         REMINDER_DAYS="0",
         GRACE_EXTENSION_DAYS="3",
+        DELETE_UNCONFIRMED="true",
+        ADDRESS_HOLD_DAYS="0",
+        AUDIT_DAYS="1",
+        USER_PATHS="/people/, /robots/ci/",
         RETRY_AFTER_MINS="1",
         MAX_DELETION_ATTEMPTS="1000",
         ENCRYPT_KEY_PAIR="false",
         SECRETS_KMS_KEY_ARN="arn:aws:kms:eu-central-1:111122223333:key/1",
         ALLOWED_EMAIL_DOMAINS=" Example.com,example.org ,,",
+        SES_CONFIGURATION_SET="iam-key-rotator",
         DEAD_LETTER_QUEUE_URL="https://queue.example.com",
         ALARM_TOPIC_ARN="arn:aws:sns:eu-central-1:111122223333:alarms",
     )
@@ -57,24 +67,35 @@ def test_every_value_is_read() -> None:
     assert (read.account_id, read.region) == ("111122223333", "eu-central-1")
     assert (read.rotate_after_days, read.delete_after_days) == (0, 3650)
     assert (read.recovery_days, read.reminder_days, read.grace_extension_days) == (7, 0, 3)
+    assert read.delete_unconfirmed is True
+    assert (read.address_hold_days, read.audit_days) == (0, 1)
+    assert read.user_paths == ("/people/", "/robots/ci/")
     assert (read.retry_after_minutes, read.max_deletion_attempts) == (1, 1000)
     assert read.encrypt_key_pair is False
     assert read.secrets_kms_key_arn == "arn:aws:kms:eu-central-1:111122223333:key/1"
     assert read.allowed_email_domains == {"example.com", "example.org"}
+    assert read.ses_configuration_set == "iam-key-rotator"
     assert read.dead_letter_queue_url == "https://queue.example.com"
     assert read.alarm_topic_arn == "arn:aws:sns:eu-central-1:111122223333:alarms"
 
 
+@pytest.mark.parametrize("name", ["ENCRYPT_KEY_PAIR", "DELETE_UNCONFIRMED"])
 @pytest.mark.parametrize("value", ["True", "FALSE", "yes", "no", "1", "0", "fasle"])
-def test_encryption_is_switched_by_exact_words_only(value: str) -> None:
-    """A misspelt switch must not send secrets in plain text."""
-    with pytest.raises(ConfigurationError, match=f"ENCRYPT_KEY_PAIR is '{value}', and must be one of true, false"):
-        environment(ENCRYPT_KEY_PAIR=value)
+def test_switch_takes_exact_words_only(name: str, value: str) -> None:
+    """A misspelt one must neither send secrets in plain text nor end keys that nobody has a successor of."""
+    with pytest.raises(ConfigurationError) as fault:
+        environment(**{name: value})
+
+    assert str(fault.value) == f"{name} is {value!r}, and must be one of true, false"
 
 
 @pytest.mark.parametrize("value", ["٣٠", "²", "+5", "-1", "3651", "5.0", "five", "1_0", "0x5"])
 @pytest.mark.parametrize(
-    "name", ["ROTATE_AFTER_DAYS", "DELETE_AFTER_DAYS", "RECOVERY_DAYS", "REMINDER_DAYS", "GRACE_EXTENSION_DAYS"]
+    "name",
+    [
+        *("ROTATE_AFTER_DAYS", "DELETE_AFTER_DAYS", "RECOVERY_DAYS"),
+        *("REMINDER_DAYS", "GRACE_EXTENSION_DAYS", "ADDRESS_HOLD_DAYS"),
+    ],
 )
 def test_days_are_ascii_digits_up_to_3650(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as fault:
@@ -90,11 +111,23 @@ def test_days_are_ascii_digits_up_to_3650(name: str, value: str) -> None:
         ("RETRY_AFTER_MINS", "1441"),
         ("MAX_DELETION_ATTEMPTS", "0"),
         ("MAX_DELETION_ATTEMPTS", "1001"),
+        ("AUDIT_DAYS", "0"),
+        ("AUDIT_DAYS", "-1"),
+        ("AUDIT_DAYS", "3651"),
     ],
 )
-def test_retries_have_bounds(name: str, value: str) -> None:
+def test_retries_and_the_age_that_rings_have_bounds(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} is '{value}', and must be a whole number from 1"):
         environment(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["people", "/people", "people/", "/people/,robots/", "/people/,", ",", "arn:aws:iam"])
+def test_path_has_a_slash_at_both_ends(value: str) -> None:
+    """`/people` would take in `/people-who-left/` as well, and `people/` nobody at all."""
+    with pytest.raises(ConfigurationError) as fault:
+        environment(USER_PATHS=value)
+
+    assert str(fault.value) == f"USER_PATHS is {value!r}, and must be IAM paths, each with a / at both ends"
 
 
 def test_empty_value_counts_as_absent() -> None:

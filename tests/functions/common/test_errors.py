@@ -1,7 +1,18 @@
 from __future__ import annotations
 
+import pytest
+from botocore.exceptions import ClientError
+
 from functions.common import errors
-from functions.common.errors import KeyRotatorError, MailServiceError, SealingError, reason
+from functions.common.errors import (
+    KeyRotatorError,
+    MailServiceError,
+    MailThrottled,
+    MailUnanswered,
+    SealingError,
+    is_throttled,
+    reason,
+)
 from tests.simulation.faults import aws_error
 
 
@@ -15,6 +26,26 @@ def test_of_aws_the_operation_and_the_code_are_told_and_not_the_message() -> Non
     assert reason(fault) == "PutParameter: AccessDenied"
 
 
+def test_error_without_a_code_is_told_as_unknown() -> None:
+    """The page of a proxy is parsed like an answer of IAM, and has none of its parts."""
+    fault = ClientError({"ResponseMetadata": {"HTTPStatusCode": 403}}, "ListAccessKeys")  # type: ignore[typeddict-item]
+
+    assert reason(fault) == "ListAccessKeys: unknown"
+    assert not is_throttled(fault)
+
+
+@pytest.mark.parametrize(
+    "code", ["RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"]
+)
+def test_being_asked_to_call_less_often_is_known(code: str) -> None:
+    assert is_throttled(aws_error("ListAccessKeys", code, 400))
+
+
+@pytest.mark.parametrize("fault", [None, ValueError("Throttling"), aws_error("ListAccessKeys", "AccessDenied", 403)])
+def test_anything_else_is_no_throttling(fault: Exception | None) -> None:
+    assert not is_throttled(fault)
+
+
 def test_of_anything_else_only_the_kind_is_told() -> None:
     """A library's error may quote what it was given, and with it a secret."""
     assert reason(ValueError("not-a-real-secret")) == "ValueError"
@@ -25,6 +56,12 @@ def test_mail_service_knows_whether_its_fault_may_pass() -> None:
 
     assert fault.transient
     assert reason(fault) == "busy"
+
+
+def test_throttled_mail_may_pass_and_an_unanswered_one_is_no_fault_of_the_service() -> None:
+    """The one is sent again; the other may have arrived, and so is neither sent again nor taken back."""
+    assert MailThrottled("not so fast").transient
+    assert not issubclass(MailUnanswered, MailServiceError)
 
 
 def test_every_error_stands_in_the_drawn_tree() -> None:

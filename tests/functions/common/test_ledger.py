@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,11 +18,43 @@ from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import START, TABLE, World
 
 OLD, NEW = "AKIAFAKE00000000OLD1", "AKIAFAKE00000000NEW1"
+USER_ID = "AIDAFAKE000000000001"
+EMAIL, OTHER_EMAIL = "alice@example.com", "alice@example.org"
+NAME = "/ikr/secret/iam/alice"
 CREATED = START - timedelta(days=81)
 GRACE_ENDS = START + timedelta(days=5)
 CURRENT = Entry(user="alice", key_id=OLD, status=Status.CURRENT, created_at=CREATED)
 EXPIRING = replace(CURRENT, status=Status.EXPIRING, delete_on=GRACE_ENDS)
 FAILED = replace(CURRENT, status=Status.FAILED, attempts=12)
+ARMED = replace(
+    EXPIRING, user_id=USER_ID, email=EMAIL, attempt="attempt-1", new_key_id=NEW, parameter=NAME, sealed_by="attempt-1"
+)
+"""An old key whose successor's mail was accepted."""
+SUCCESSOR = Entry(
+    user="alice",
+    user_id=USER_ID,
+    key_id=NEW,
+    status=Status.CURRENT,
+    created_at=START,
+    email=EMAIL,
+    parameter=NAME,
+    sealed_by="attempt-1",
+    replaces=OLD,
+    replaces_until=GRACE_ENDS,
+    unconfirmed_since=START,
+)
+"""Its successor, which nobody has used yet."""
+ENDED: dict[str, Any] = {
+    "grace_ended_on": GRACE_ENDS,
+    "round": 3,
+    "confirmed_at": START,
+    "reminded_at": START,
+    "reminded_by": "a-run",
+    "windows": 1,
+    "attempts": 2,
+    "last_error": "DeleteAccessKey: AccessDenied",
+}
+"""What the end of a key leaves on its entry."""
 
 
 @pytest.fixture
@@ -28,16 +62,21 @@ def ledger(world: World) -> Ledger:
     return Ledger(Clients().dynamodb, TABLE)
 
 
-def begin(ledger: Ledger) -> Entry:
-    return ledger.begin("alice", OLD, created_at=CREATED, now=START, email="alice@example.com")
+def begin(ledger: Ledger, known: Entry = CURRENT, *, email: str = EMAIL, sealed: bool = True) -> Entry:
+    return ledger.begin(replace(known, user_id=USER_ID), now=START, email=email, sealed=sealed)
 
 
 def deliver(ledger: Ledger, entry: Entry) -> Entry:
-    return ledger.deliver(entry, new_key_id=NEW, sealed_block="not-a-real-block", parameter="/ikr/secret/iam/alice")
+    return ledger.deliver(entry, new_key_id=NEW, sealed_block="not-a-real-block", parameter=NAME)
 
 
 def arm(ledger: Ledger, entry: Entry) -> None:
-    ledger.arm(entry, new_key_id=NEW, new_key_created_at=START, delete_on=GRACE_ENDS)
+    ledger.arm(entry, new_key_id=NEW, new_key_created_at=START, delivered_at=START, delete_on=GRACE_ENDS)
+
+
+def put(ledger: Ledger, *entries: Entry) -> None:
+    for entry in entries:
+        ledger.put(entry)
 
 
 class TestRotation:
@@ -45,25 +84,15 @@ class TestRotation:
         entry = deliver(ledger, begin(ledger))
         arm(ledger, entry)
 
-        assert ledger.find("alice", OLD) == Entry(
-            user="alice",
-            key_id=OLD,
-            status=Status.EXPIRING,
-            created_at=CREATED,
-            email="alice@example.com",
-            attempt=entry.attempt,
-            delete_on=GRACE_ENDS,
-            new_key_id=NEW,
-            parameter="/ikr/secret/iam/alice",
-        )
-        assert ledger.find("alice", NEW) == Entry(
-            user="alice",
-            key_id=NEW,
-            status=Status.CURRENT,
-            created_at=START,
-            replaces=OLD,
-            replaces_until=GRACE_ENDS,
-        )
+        assert ledger.find("alice", OLD) == replace(ARMED, attempt=entry.attempt, sealed_by=entry.attempt)
+        assert ledger.find("alice", NEW) == replace(SUCCESSOR, sealed_by=entry.attempt)
+
+    def test_in_plain_text_leaves_no_word_of_an_encryption_key(self, ledger: Ledger) -> None:
+        entry = ledger.deliver(begin(ledger, sealed=False), new_key_id=NEW, sealed_block=None, parameter=None)
+        arm(ledger, entry)
+
+        assert ledger.find("alice", OLD) == replace(ARMED, attempt=entry.attempt, parameter=None, sealed_by=None)
+        assert ledger.find("alice", NEW) == replace(SUCCESSOR, parameter=None, sealed_by=None)
 
     def test_can_be_found_at_each_step(self, ledger: Ledger) -> None:
         """What the ledger holds when a process dies is all that a recovery has."""
@@ -79,7 +108,61 @@ class TestRotation:
     def test_begins_on_a_current_key(self, ledger: Ledger) -> None:
         ledger.put(CURRENT)
 
-        assert begin(ledger).status is Status.ROTATING
+        begun = begin(ledger)
+
+        assert begun.status is Status.ROTATING
+        assert ledger.find("alice", OLD) == begun
+
+    def test_begins_anew_on_what_the_ledger_knows_of_the_key(self, ledger: Ledger) -> None:
+        """What an end that was called off has left is over, as are doubts about an address; failures still count."""
+        known = replace(
+            CURRENT,
+            user_id=USER_ID,
+            email=EMAIL,
+            pending_email=OTHER_EMAIL,
+            address_changed_at=START,
+            undeliverable=EMAIL,
+            delete_on=GRACE_ENDS,
+            failures=2,
+            try_again_on=START,
+            replaces="AKIAFAKE00000000OLD0",
+            replaces_until=START,
+            replaces_round=2,
+            unconfirmed_since=CREATED,
+            parameter=NAME,
+            sealed_by="attempt-0",
+            **ENDED,
+        )
+        put(ledger, known)
+
+        begun = begin(ledger, known, email=OTHER_EMAIL)
+
+        assert ledger.find("alice", OLD) == begun
+        assert begun == replace(
+            CURRENT,
+            status=Status.ROTATING,
+            user_id=USER_ID,
+            email=OTHER_EMAIL,
+            attempt=begun.attempt,
+            sealed_by=begun.attempt,
+            started_at=START,
+            claimed_at=START,
+            failures=2,
+            try_again_on=START,
+            replaces="AKIAFAKE00000000OLD0",
+            replaces_until=START,
+            replaces_round=2,
+            unconfirmed_since=CREATED,
+        )
+
+    def test_in_plain_text_forgets_the_encryption_key_of_an_earlier_one(self, ledger: Ledger) -> None:
+        known = replace(CURRENT, parameter=NAME, sealed_by="attempt-0")
+        put(ledger, known)
+
+        begun = begin(ledger, known, sealed=False)
+
+        assert ledger.find("alice", OLD) == begun
+        assert (begun.parameter, begun.sealed_by) == (None, None)
 
     @pytest.mark.parametrize("status", [status for status in Status if status is not Status.CURRENT])
     def test_does_not_begin_on_any_other(self, ledger: Ledger, status: Status) -> None:
@@ -98,7 +181,33 @@ class TestRotation:
 
         found = ledger.find("alice", OLD)
         assert found is not None
-        assert replace(found, email=None, attempt=None) == CURRENT
+        assert replace(found, attempt=None) == replace(CURRENT, user_id=USER_ID, email=EMAIL)
+
+    def test_that_is_withdrawn_for_a_failure_waits_for_its_next_try(self, ledger: Ledger) -> None:
+        """And one that is withdrawn for another reason has nothing to wait for."""
+        later = START + timedelta(days=2)
+
+        ledger.withdraw(deliver(ledger, begin(ledger)), failures=2, try_again_on=later)
+
+        failed = ledger.find("alice", OLD)
+        assert failed is not None
+        assert (failed.status, failed.failures, failed.try_again_on) == (Status.CURRENT, 2, later)
+
+        ledger.withdraw(begin(ledger, failed))
+
+        found = ledger.find("alice", OLD)
+        assert found is not None
+        assert (found.status, found.failures, found.try_again_on) == (Status.CURRENT, 0, None)
+
+    def test_that_succeeds_has_nothing_to_wait_for_either(self, ledger: Ledger) -> None:
+        known = replace(CURRENT, failures=2, try_again_on=START)
+        put(ledger, known)
+
+        arm(ledger, deliver(ledger, begin(ledger, known)))
+
+        found = ledger.find("alice", OLD)
+        assert found is not None
+        assert (found.status, found.failures, found.try_again_on) == (Status.EXPIRING, 0, None)
 
     def test_is_moved_only_by_its_own_attempt(self, ledger: Ledger) -> None:
         """A run that was thought dead must not disturb the one that has taken over from it."""
@@ -213,7 +322,7 @@ class TestEnding:
         assert ledger.find("alice", OLD) == CURRENT
 
     def test_successor_is_settled_only_with_the_key_that_it_replaced(self, ledger: Ledger) -> None:
-        successor = replace(CURRENT, key_id=NEW, replaces=OLD, replaces_until=GRACE_ENDS)
+        successor = replace(SUCCESSOR, replaces_round=2)
         ledger.put(successor)
 
         ledger.settle("alice", NEW, replaces="AKIAFAKE00000000OLD0")
@@ -221,22 +330,42 @@ class TestEnding:
 
         ledger.settle("alice", NEW, replaces=OLD)
         ledger.settle("alice", NEW, replaces=OLD)
-        assert ledger.find("alice", NEW) == replace(CURRENT, key_id=NEW)
+        assert ledger.find("alice", NEW) == replace(SUCCESSOR, replaces=None, replaces_until=None)
+
+    def test_confirmed_successor_has_no_encryption_key_to_think_of_any_more(self, ledger: Ledger) -> None:
+        """And one that is not confirmed has: it is how that key is found, and deleted, later on."""
+        put(ledger, replace(SUCCESSOR, replaces_round=2, dormant_since=START))
+
+        ledger.settle("alice", NEW, replaces=OLD, confirmed=True)
+
+        assert ledger.find("alice", NEW) == replace(CURRENT, user_id=USER_ID, email=EMAIL, key_id=NEW, created_at=START)
 
     def test_entry_is_put_back_with_its_successors_word(self, ledger: Ledger) -> None:
-        later = replace(EXPIRING, new_key_id=NEW, delete_on=GRACE_ENDS + timedelta(days=1))
-        ledger.put(replace(CURRENT, key_id=NEW, replaces=OLD, replaces_until=GRACE_ENDS))
+        """The round tells the records of earlier ends of the same key from the one that counts."""
+        tomorrow = GRACE_ENDS + timedelta(days=1)
+        later = replace(ARMED, delete_on=tomorrow, round=4)
+        put(ledger, replace(SUCCESSOR, replaces_round=3))
 
-        ledger.put_back(later, until=GRACE_ENDS + timedelta(days=1))
+        ledger.put_back(later, until=tomorrow)
 
         assert ledger.find("alice", OLD) == later
-        assert ledger.find("alice", NEW) == replace(CURRENT, key_id=NEW, replaces=OLD, replaces_until=later.delete_on)
+        assert ledger.find("alice", NEW) == replace(SUCCESSOR, replaces_until=tomorrow, replaces_round=4)
+
+    def test_put_back_that_fails_otherwise_is_no_conflict(self, world: World, ledger: Ledger) -> None:
+        put(ledger, SUCCESSOR)
+        world.controller.outages["TransactWriteItems"] = aws_error("TransactWriteItems", "AccessDeniedException", 400)
+
+        with pytest.raises(ClientError, match="AccessDenied"):
+            ledger.put_back(ARMED, until=GRACE_ENDS)
+
+        assert not ledger.holds("alice", OLD)
+        assert ledger.find("alice", NEW) == SUCCESSOR
 
     @pytest.mark.parametrize("instead_of", [None, EXPIRING, replace(FAILED, delete_on=GRACE_ENDS)])
     def test_entry_is_put_back_only_where_nobody_was_faster(self, ledger: Ledger, instead_of: Entry | None) -> None:
         """And where somebody was, the successor waits no longer either."""
         moved = replace(EXPIRING, delete_on=START)
-        successor = replace(CURRENT, key_id=NEW, replaces=OLD, replaces_until=START)
+        successor = replace(SUCCESSOR, replaces_until=START)
         ledger.put(moved)
         ledger.put(successor)
 
@@ -262,6 +391,322 @@ class TestEnding:
         ledger.settle("alice", NEW, replaces=OLD)
 
         assert not ledger.holds("alice", NEW)
+
+
+class TestTakingBack:
+    """A rotation whose mail was accepted is taken back in two steps, so that a later run can finish the second."""
+
+    @pytest.mark.parametrize("status", [Status.EXPIRING, Status.INACTIVE, Status.FAILED])
+    def test_reopens_the_rotation_and_drops_the_successor(self, ledger: Ledger, status: Status) -> None:
+        there = replace(ARMED, status=status, pending_email=OTHER_EMAIL, address_changed_at=START, **ENDED)
+        put(ledger, there, SUCCESSOR)
+
+        reopened = ledger.reopen(there, START + timedelta(milliseconds=500))
+
+        assert reopened.attempt not in {None, "attempt-1"}
+        assert reopened == replace(
+            ARMED,
+            status=Status.DELIVERING,
+            attempt=reopened.attempt,
+            started_at=START,
+            claimed_at=START,
+            delete_on=None,
+            pending_email=OTHER_EMAIL,
+            address_changed_at=START,
+        )
+        assert ledger.find("alice", OLD) == reopened
+        assert not ledger.holds("alice", NEW)
+
+    def test_then_withdraws_it_like_any_other(self, ledger: Ledger) -> None:
+        put(ledger, ARMED, SUCCESSOR)
+
+        ledger.withdraw(ledger.reopen(ARMED, START))
+
+        found = ledger.find("alice", OLD)
+        assert found is not None
+        assert replace(found, attempt=None) == replace(CURRENT, user_id=USER_ID, email=EMAIL)
+
+    @pytest.mark.parametrize(
+        "moved",
+        [
+            pytest.param(replace(ARMED, status=Status.INACTIVE), id="deactivated"),
+            pytest.param(replace(ARMED, new_key_id="AKIAFAKE00000000NEW2"), id="another-successor"),
+            pytest.param(None, id="collected"),
+        ],
+    )
+    def test_is_lost_to_whoever_has_moved_the_entry(self, ledger: Ledger, moved: Entry | None) -> None:
+        """And then the successor's item stays: it may be all that the ledger knows of the user."""
+        put(ledger, SUCCESSOR, *([moved] if moved else []))
+
+        with pytest.raises(LedgerConflict, match=f"user alice, key {OLD}"):
+            ledger.reopen(ARMED, START)
+
+        assert ledger.find("alice", OLD) == moved
+        assert ledger.find("alice", NEW) == SUCCESSOR
+
+
+class TestFollowing:
+    """A renamed user's entries move to the new name, whatever phase they are in."""
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            pytest.param(CURRENT, id="current"),
+            pytest.param(SUCCESSOR, id="successor"),
+            pytest.param(replace(ARMED, **ENDED), id="expiring"),
+            pytest.param(replace(ARMED, status=Status.INACTIVE, windows=1), id="inactive"),
+            pytest.param(FAILED, id="failed"),
+            pytest.param(
+                replace(
+                    ARMED,
+                    status=Status.DELIVERING,
+                    started_at=START,
+                    claimed_at=START,
+                    delete_on=None,
+                    sealed_block="not-a-real-block",
+                ),
+                id="delivering",
+            ),
+        ],
+    )
+    def test_moves_the_whole_entry(self, ledger: Ledger, entry: Entry) -> None:
+        put(ledger, entry)
+
+        moved = ledger.move(entry, "alice-smith")
+
+        assert moved == replace(entry, user="alice-smith")
+        assert ledger.find("alice-smith", entry.key_id) == moved
+        assert not ledger.holds("alice", entry.key_id)
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            pytest.param({"status": Status.INACTIVE}, id="status"),
+            pytest.param({"attempt": "attempt-2"}, id="attempt"),
+            pytest.param({"delete_on": START}, id="time"),
+            pytest.param({"replaces_until": START}, id="successor"),
+        ],
+    )
+    def test_leaves_an_entry_that_somebody_has_moved_meanwhile(self, ledger: Ledger, changed: dict[str, Any]) -> None:
+        seen = replace(ARMED, replaces_until=GRACE_ENDS)
+        there = replace(seen, **changed)
+        put(ledger, there)
+
+        with pytest.raises(LedgerConflict):
+            ledger.move(seen, "alice-smith")
+
+        assert ledger.find("alice", OLD) == there
+        assert not ledger.holds("alice-smith", OLD)
+
+    def test_leaves_an_entry_that_is_gone_or_has_a_namesake(self, ledger: Ledger) -> None:
+        with pytest.raises(LedgerConflict):
+            ledger.move(CURRENT, "alice-smith")
+        assert not ledger.holds("alice-smith", OLD)
+
+        namesake = replace(FAILED, user="alice-smith")
+        put(ledger, CURRENT, namesake)
+        with pytest.raises(LedgerConflict):
+            ledger.move(CURRENT, "alice-smith")
+        assert ledger.find("alice", OLD) == CURRENT
+        assert ledger.find("alice-smith", OLD) == namesake
+
+
+class TestUse:
+    """What the ledger is told about whether a key has been used."""
+
+    def test_confirmation_is_noted_on_the_old_key(self, ledger: Ledger) -> None:
+        put(ledger, ARMED)
+
+        ledger.confirm(ARMED, START)
+
+        assert ledger.find("alice", OLD) == replace(ARMED, confirmed_at=START)
+
+    def test_confirmation_of_an_entry_that_has_moved_is_nothing_to_note(self, ledger: Ledger) -> None:
+        """Above all it must not make an item of its own: that would look like another key."""
+        ledger.confirm(ARMED, START)
+        assert not ledger.holds("alice", OLD)
+
+        put(ledger, CURRENT)
+        ledger.confirm(ARMED, START)
+        assert ledger.find("alice", OLD) == CURRENT
+
+    def test_used_key_needs_no_encryption_key_and_is_not_dormant(self, ledger: Ledger) -> None:
+        unused = replace(SUCCESSOR, replaces=None, replaces_until=None, dormant_since=START)
+        put(ledger, unused)
+
+        ledger.settle_use(unused)
+        ledger.settle_use(unused)
+
+        assert ledger.find("alice", NEW) == replace(
+            unused, unconfirmed_since=None, dormant_since=None, parameter=None, sealed_by=None
+        )
+
+    def test_key_that_is_being_rotated_keeps_its_encryption_key(self, ledger: Ledger) -> None:
+        """The parameter has one name per user: what is noted there now may be the new rotation's."""
+        ledger.settle_use(CURRENT)
+        assert not ledger.holds("alice", OLD)
+
+        rotating = begin(ledger)
+        ledger.settle_use(replace(CURRENT, user_id=USER_ID))
+        assert ledger.find("alice", OLD) == rotating
+
+    def test_key_that_nobody_uses_is_laid_to_rest(self, ledger: Ledger) -> None:
+        put(ledger, SUCCESSOR)
+
+        ledger.rest(SUCCESSOR, START)
+
+        assert ledger.find("alice", NEW) == replace(SUCCESSOR, dormant_since=START)
+
+    def test_key_that_has_moved_is_not_laid_to_rest(self, ledger: Ledger) -> None:
+        with pytest.raises(LedgerConflict):
+            ledger.rest(CURRENT, START)
+        assert not ledger.holds("alice", OLD)
+
+        rotating = begin(ledger)
+        with pytest.raises(LedgerConflict):
+            ledger.rest(CURRENT, START)
+        assert ledger.find("alice", OLD) == rotating
+
+
+class TestAddresses:
+    """What the ledger is told about a user's address concerns all of the user's entries, or none."""
+
+    def test_change_is_noted_on_all_entries(self, ledger: Ledger) -> None:
+        put(ledger, ARMED, SUCCESSOR)
+
+        ledger.note_address([ARMED, SUCCESSOR], OTHER_EMAIL, START)
+
+        noted: dict[str, Any] = {"pending_email": OTHER_EMAIL, "address_changed_at": START}
+        assert ledger.find("alice", OLD) == replace(ARMED, **noted)
+        assert ledger.find("alice", NEW) == replace(SUCCESSOR, **noted)
+
+    def test_settled_address_leaves_no_question(self, ledger: Ledger) -> None:
+        """Neither that it changed, nor that mail to the last one came back or failed."""
+        doubts: dict[str, Any] = {
+            "pending_email": OTHER_EMAIL,
+            "address_changed_at": START,
+            "undeliverable": EMAIL,
+            "failures": 3,
+            "try_again_on": START,
+        }
+        put(ledger, replace(CURRENT, **doubts), replace(SUCCESSOR, **doubts))
+
+        ledger.settle_address([CURRENT, SUCCESSOR], OTHER_EMAIL, USER_ID)
+
+        assert ledger.find("alice", OLD) == replace(CURRENT, user_id=USER_ID, email=OTHER_EMAIL)
+        assert ledger.find("alice", NEW) == replace(SUCCESSOR, email=OTHER_EMAIL)
+
+    def test_returned_mail_is_noted_on_all_entries(self, ledger: Ledger) -> None:
+        put(ledger, ARMED, SUCCESSOR)
+
+        ledger.note_returned([ARMED, SUCCESSOR], EMAIL)
+
+        assert ledger.find("alice", OLD) == replace(ARMED, undeliverable=EMAIL)
+        assert ledger.find("alice", NEW) == replace(SUCCESSOR, undeliverable=EMAIL)
+
+    @pytest.mark.parametrize("moved", [None, replace(ARMED, status=Status.INACTIVE)])
+    def test_nothing_is_noted_where_one_entry_has_moved(self, ledger: Ledger, moved: Entry | None) -> None:
+        """Half a note would look like two addresses, and hold the user up for ever."""
+        put(ledger, SUCCESSOR, *([moved] if moved else []))
+        entries = [SUCCESSOR, ARMED]
+        notes: list[Callable[[], object]] = [
+            lambda: ledger.note_address(entries, OTHER_EMAIL, START),
+            lambda: ledger.settle_address(entries, OTHER_EMAIL, USER_ID),
+            lambda: ledger.note_returned(entries, EMAIL),
+        ]
+
+        for note in notes:
+            with pytest.raises(LedgerConflict):
+                note()
+
+        assert ledger.find("alice", OLD) == moved
+        assert ledger.find("alice", NEW) == SUCCESSOR
+
+
+class TestReminders:
+    def test_one_run_reminds_and_the_others_lose(self, ledger: Ledger) -> None:
+        put(ledger, ARMED)
+
+        ledger.remind(ARMED, START, "run-1")
+
+        reminded = replace(ARMED, reminded_at=START, reminded_by="run-1")
+        assert ledger.find("alice", OLD) == reminded
+        with pytest.raises(LedgerConflict):
+            ledger.remind(ARMED, START + timedelta(seconds=1), "run-2")
+        assert ledger.find("alice", OLD) == reminded
+
+    @pytest.mark.parametrize("moved", [None, CURRENT, replace(ARMED, status=Status.INACTIVE)])
+    def test_nobody_is_reminded_of_what_is_not_coming(self, ledger: Ledger, moved: Entry | None) -> None:
+        put(ledger, *([moved] if moved else []))
+
+        with pytest.raises(LedgerConflict):
+            ledger.remind(ARMED, START, "run-1")
+
+        assert ledger.find("alice", OLD) == moved
+
+    def test_note_of_a_reminder_that_was_not_sent_is_taken_off_by_its_own_run(self, ledger: Ledger) -> None:
+        put(ledger, ARMED)
+        ledger.remind(ARMED, START, "run-1")
+
+        ledger.not_reminded(ARMED, "run-2")
+        assert ledger.find("alice", OLD) == replace(ARMED, reminded_at=START, reminded_by="run-1")
+
+        ledger.not_reminded(ARMED, "run-1")
+        ledger.not_reminded(ARMED, "run-1")
+        assert ledger.find("alice", OLD) == ARMED
+        ledger.remind(ARMED, START, "run-2")
+
+
+Move = Callable[[Ledger], object]
+REPEATABLE: dict[str, Move] = {
+    "confirm": lambda ledger: ledger.confirm(ARMED, START),
+    "settle": lambda ledger: ledger.settle("alice", NEW, replaces=OLD, confirmed=True),
+    "settle_use": lambda ledger: ledger.settle_use(SUCCESSOR),
+    "rest": lambda ledger: ledger.rest(SUCCESSOR, START),
+    "remind": lambda ledger: ledger.remind(ARMED, START, "run-1"),
+    "not_reminded": lambda ledger: ledger.not_reminded(replace(ARMED, reminded_by="run-1"), "run-1"),
+    "note_address": lambda ledger: ledger.note_address([ARMED, SUCCESSOR], OTHER_EMAIL, START),
+    "settle_address": lambda ledger: ledger.settle_address([ARMED, SUCCESSOR], OTHER_EMAIL, USER_ID),
+    "note_returned": lambda ledger: ledger.note_returned([ARMED, SUCCESSOR], EMAIL),
+    "learn": lambda ledger: ledger.learn([replace(CURRENT, key_id="AKIAFAKE00000000OLD0")]),
+}
+TRANSACTIONS: dict[str, Move] = {
+    "reopen": lambda ledger: ledger.reopen(ARMED, START),
+    "move": lambda ledger: ledger.move(ARMED, "alice-smith"),
+    "put_back": lambda ledger: ledger.put_back(replace(ARMED, round=1), until=GRACE_ENDS, instead_of=ARMED),
+}
+
+
+class TestLostAnswers:
+    """The SDK sends a write again whose answer was lost, and the second finds what the first has done."""
+
+    @pytest.mark.parametrize("name", REPEATABLE)
+    def test_write_that_is_sent_again_is_no_lost_race(self, world: World, ledger: Ledger, name: str) -> None:
+        put(ledger, ARMED, SUCCESSOR)
+        if name == "not_reminded":
+            ledger.remind(ARMED, START, "run-1")
+        world.controller.fault = Fault(len(world.controller.calls) + 1, Kind.ANSWER_LOST)
+
+        REPEATABLE[name](ledger)
+
+        assert world.controller.struck == world.controller.calls[-2] == world.controller.calls[-1]
+
+    @pytest.mark.parametrize("name", TRANSACTIONS)
+    def test_transaction_is_sent_again_under_the_token_of_the_first(
+        self, world: World, ledger: Ledger, name: str
+    ) -> None:
+        """By it DynamoDB tells a repetition from another transaction, and answers as it did; moto does not."""
+        put(ledger, ARMED, SUCCESSOR)
+        bodies: list[bytes] = []
+        world.controller.observe = lambda _, body: bodies.append(body)
+        world.controller.fault = Fault("TransactWriteItems", Kind.ANSWER_LOST)
+
+        with contextlib.suppress(LedgerConflict):
+            TRANSACTIONS[name](ledger)
+
+        tokens = [json.loads(body)["ClientRequestToken"] for body in bodies]
+        assert len(tokens) == 2
+        assert len(set(tokens)) == 1
 
 
 class TestReading:
@@ -311,6 +756,17 @@ class TestReading:
         assert ledger.holds("bob", NEW)
         with pytest.raises(MalformedEntry, match="status, created_at missing"):
             ledger.find("bob", NEW)
+
+    def test_reads_what_was_written_a_moment_ago(self, world: World, ledger: Ledger) -> None:
+        """A read that lags behind would take a rotation under way for one that never began."""
+        bodies: list[bytes] = []
+        world.controller.observe = lambda _, body: bodies.append(body)
+
+        ledger.scan()
+        ledger.holds("alice", OLD)
+        ledger.find("alice", OLD)
+
+        assert [json.loads(body).get("ConsistentRead") for body in bodies] == [True] * 3
 
     def test_what_is_not_there_is_not_found(self, ledger: Ledger) -> None:
         assert not ledger.holds("alice", OLD)

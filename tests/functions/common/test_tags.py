@@ -3,7 +3,16 @@ from __future__ import annotations
 import pytest
 
 from functions.common.errors import PolicyError
-from functions.common.tags import Defaults, UserPolicy, domain_of, is_address, parse
+from functions.common.tags import (
+    Defaults,
+    UserPolicy,
+    domain_of,
+    is_address,
+    is_allowed,
+    is_ours,
+    parse,
+    same_address,
+)
 
 DEFAULTS = Defaults(rotate_after_days=80, delete_after_days=5)
 BAD_DAYS = ["٣٠", "²", "+5", "-1", "3651", "5.0", "", " 5", "5 ", "1_0", "9" * 256]
@@ -40,6 +49,14 @@ BAD_ADDRESSES = [
     f"alice@{'x' * 64}.com",
     f"alice@{'.'.join(['x' * 60] * 4)}.example.com",
 ]
+LOOK_ALIKES = {
+    "a dotless i": "\u0131kr:",
+    "a dotted capital I": "\u0130KR:",
+    "the same in two characters": "I\u0307KR:",
+    "a Kelvin sign": "I\u212aR:",
+    "full-width letters": "\uff29\uff2b\uff32:",
+    "a full-width colon": "IKR\uff1a",
+}
 
 
 def policy(tags: dict[str, str], *domains: str) -> UserPolicy:
@@ -87,6 +104,58 @@ def test_tag_names_are_compared_without_case(spelling: type[str]) -> None:
     assert parsed == UserPolicy(
         email="alice@example.com", rotate_after_days=30, delete_after_days=3, instruction="Call Bob."
     )
+
+
+@pytest.mark.parametrize("prefix", LOOK_ALIKES.values(), ids=LOOK_ALIKES)
+@pytest.mark.parametrize("name", ["EMAIL", "DELETE_AFTER_DAYS", "INSTRUCTION_0"])
+def test_letter_that_only_looks_like_one_of_ours_is_a_fault(prefix: str, name: str) -> None:
+    """IAM's policies and Python would disagree about such a key, and so about whether the user is served at all."""
+    key = prefix + name
+
+    assert is_ours(key)
+    assert faults({key: "5"}) == f"the tag key {key!r} has characters other than ASCII"
+
+
+def test_letter_beyond_ascii_after_the_prefix_is_a_fault() -> None:
+    """A long s folds to an s, and a dotless i to an i."""
+    assert "characters other than ASCII" in faults({"IKR:DELETE_AFTER_DAY\u017f": "5"})
+    assert "characters other than ASCII" in faults({"IKR:EMA\u0131L": "eve@example.com"})
+
+
+@pytest.mark.parametrize("key", ["KR:EMAIL", "IKR", "IKREMAIL", "XIKR:EMAIL", " IKR:EMAIL", "\u03b9kr:email", "größe"])
+def test_other_peoples_tags_are_theirs(key: str) -> None:
+    assert not is_ours(key)
+    assert policy({key: "anything"}) == policy({})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ("IKR:EMAIL", "ikr:email", "IKR:EMAIL is set 2 times"),
+        ("IKR:DELETE_AFTER_DAYS", "IKR:Delete_After_Days", "IKR:DELETE_AFTER_DAYS is set 2 times"),
+        ("IKR:INSTRUCTION_0", "Ikr:Instruction_0", "IKR:INSTRUCTION_0 is set 2 times"),
+    ],
+)
+def test_tag_that_is_set_twice_in_other_spellings_is_a_fault(one: str, other: str, told: str) -> None:
+    """Which of the two counts, the order of the listing would decide."""
+    with pytest.raises(PolicyError) as fault:
+        parse({"IKR:EMAIL": "alice@example.com", one: "alice@example.com", other: "eve@example.com"}, defaults=DEFAULTS)
+
+    assert told in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"\u0131kr:email": "alice@example.com"},
+        {"IKR:DELETE_AFTER_DAY\u017f": "5"},
+        {"IKR:DELETE_AFTER_DAYS": "5", "ikr:delete_after_days": "6"},
+    ],
+)
+def test_missing_address_beside_a_faulty_key_is_a_fault_and_no_opting_out(tags: dict[str, str]) -> None:
+    """The administrator meant to include this user, and would never hear that nobody is served."""
+    with pytest.raises(PolicyError, match="IKR:EMAIL is missing"):
+        parse(tags, defaults=DEFAULTS)
 
 
 @pytest.mark.parametrize("value", BAD_DAYS)
@@ -139,7 +208,7 @@ def test_instruction_is_joined_in_numeric_order() -> None:
     assert parsed.warnings == ()
 
 
-@pytest.mark.parametrize("suffix", ["", "A", "1A", "-1", "1.0", "٣"])
+@pytest.mark.parametrize("suffix", ["", "A", "1A", "-1", "1.0"])
 def test_instruction_without_a_number_is_ignored_with_a_warning(suffix: str) -> None:
     parsed = policy({"IKR:INSTRUCTION_0": "Call Bob.", f"IKR:INSTRUCTION_{suffix}": "Call Eve."})
 
@@ -149,3 +218,33 @@ def test_instruction_without_a_number_is_ignored_with_a_warning(suffix: str) -> 
 
 def test_domain_of_an_address_is_lower_case() -> None:
     assert domain_of("Alice@Mail.Example.COM") == "mail.example.com"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("alice@example.com", "alice@example.com", True),
+        ("alice@Example.COM", "alice@example.com", True),
+        ("Alice@example.com", "alice@example.com", False),
+        ("alice@example.com", "alice@example.org", False),
+        ("alice@example.com", "alice+1@example.com", False),
+    ],
+)
+def test_addresses_are_the_same_but_for_the_case_of_the_domain(*, one: str, other: str, same: bool) -> None:
+    """A mail server may tell Alice from alice; no name server tells Example from example."""
+    assert same_address(one, other) is same_address(other, one) is same
+
+
+@pytest.mark.parametrize(
+    ("domains", "allowed"),
+    [
+        (set(), True),
+        ({"example.com"}, True),
+        ({"example.org", "example.com"}, True),
+        ({"example.org"}, False),
+        ({"sub.example.com"}, False),
+        ({"com"}, False),
+    ],
+)
+def test_mail_may_go_to_the_listed_domains_and_anywhere_without_a_list(*, domains: set[str], allowed: bool) -> None:
+    assert is_allowed("alice@EXAMPLE.com", frozenset(domains)) is allowed

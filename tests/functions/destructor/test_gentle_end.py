@@ -1,13 +1,16 @@
-"""Between the grace period and the deletion: days put off, recovery windows, and who is told."""
+"""Between the grace period and the deletion of a key whose successor is used: recovery windows, and days put off."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import World, new_world
+
+HOUR, MINUTE = 60 * 60, 60
 
 
 @pytest.fixture
@@ -35,6 +38,22 @@ def pass_days(world: World, days: int) -> None:
     world.wait(days=days, minutes=1)
     world.collect_by_ttl()
     world.deliver_stream()
+
+
+def go_on_with(world: World, old: str, *, days: int, service: str = "s3") -> None:
+    """From the end of the grace on, let the user use the old key an hour before each moment at which it could end."""
+    world.wait(days=4)
+    for _ in range(days):
+        world.wait(hours=23)
+        world.use_key("alice", old, service)
+        world.wait(hours=1, minutes=1)
+        world.collect_by_ttl()
+        world.deliver_stream()
+
+
+def window_in_days(world: World, key: str) -> float:
+    """Tell for how long a key that has just been deactivated can be brought back."""
+    return round((int(world.ledger()[key]["delete_on"]) - time.time()) / (24 * HOUR), 2)
 
 
 def subjects(world: World) -> list[str]:
@@ -183,18 +202,6 @@ class TestRecovery:
             assert world.keys("alice")[old] == "Inactive"
             assert (world.ledger()[old]["status"], world.ledger()[old]["windows"]) == ("inactive", "1")
 
-    def test_address_that_was_left_is_told_once(self, world: World) -> None:
-        """Whoever redirects the mail of a key's last days is seen by the one whose key it is."""
-        former = world.people["alice"].mails[0].to
-        world.iam.tag_user(UserName="alice", Tags=[{"Key": "IKR:EMAIL", "Value": "new@example.com"}])
-
-        pass_days(world, 5)
-        pass_days(world, 2)
-
-        assert [mail.to for mail in world.misaddressed] == [former]
-        assert "new@example.com" in world.misaddressed[0].text
-        assert [mail.to for mail in world.people["alice"].mails[1:]] == ["new@example.com"] * 2
-
     def test_record_that_comes_again_does_not_undo_a_cancellation(self, world: World, old: str) -> None:
         """The operator has taken out what was put back; the record from before it must not put it back once more."""
         pass_days(world, 5)
@@ -209,43 +216,76 @@ class TestRecovery:
 
 
 class TestExtension:
-    def test_end_is_put_off_day_by_day_while_only_the_old_key_is_used(self, world: World, old: str) -> None:
-        for day in (1, 2):
-            world.wait(days=1)
-            world.use_key("alice", old)
-            pass_days(world, 5 if day == 1 else 1)
+    def test_end_is_put_off_day_by_day_while_the_old_key_is_used(self, world: World, old: str) -> None:
+        due = int(world.ledger()[old]["delete_on"])
 
-            assert world.keys("alice")[old] == "Active"
-            assert world.ledger()[old]["postponed"] == str(day)
-        assert subjects(world) == []
+        go_on_with(world, old, days=1)
+        first = dict(world.ledger()[old])
+        world.wait(hours=22)
+        world.use_key("alice", old)
+        world.wait(hours=1)
+        world.collect_by_ttl()
+        world.deliver_stream()
+        second = world.ledger()[old]
+
+        assert world.keys("alice")[old] == "Active"
+        assert (first["status"], int(first["delete_on"])) == ("expiring", due + MINUTE + 23 * HOUR)
+        assert (second["status"], int(second["delete_on"])) == ("expiring", due + MINUTE + 46 * HOUR)
 
     def test_reading_parameters_is_use_as_well(self, world: World, old: str) -> None:
         """What reads them may be an application; to put its key's end off in vain costs a day."""
-        world.wait(days=1)
-        world.use_key("alice", old, service="ssm")
-
-        pass_days(world, 5)
+        go_on_with(world, old, days=1, service="ssm")
 
         assert world.keys("alice")[old] == "Active"
-        assert world.ledger()[old]["postponed"] == "1"
 
-    def test_end_is_not_put_off_for_ever(self, world: World, old: str) -> None:
-        world.wait(days=1)
-        world.use_key("alice", old)
+    def test_key_that_falls_idle_ends_as_planned(self, world: World, old: str) -> None:
+        go_on_with(world, old, days=1)
 
-        for days in (5, 1, 1):
-            pass_days(world, days)
+        pass_days(world, 1)
 
         assert world.keys("alice")[old] == "Inactive"
+        assert window_in_days(world, old) == 2
+
+    def test_end_is_not_put_off_for_ever(self, world: World, old: str) -> None:
+        """Once the extension is over the key is deactivated, for longer than one that is idle."""
+        go_on_with(world, old, days=3)
+
+        assert world.keys("alice")[old] == "Inactive"
+        assert window_in_days(world, old) == 7
+        assert subjects(world) == ["soon", "soon", "deactivated"]
+
+    def test_reminder_names_service_region_and_time_of_the_last_use(self, world: World, old: str) -> None:
+        go_on_with(world, old, days=1, service="dynamodb")
+
+        text = " ".join(world.people["alice"].mails[-1].text.split())
+        assert "Your old AWS access key is still in use" in text
+        assert "Old key last used: Thursday, 28 March 2030, 11:00 UTC" in text
+        assert "dynamodb in us-east-1" in text
 
     def test_successor_knows_of_the_later_end(self, world: World, old: str, new: str) -> None:
         """Else the key would count as lost, and be ended, by a run that looks while its item is on its way."""
-        world.wait(days=1)
-        world.use_key("alice", old)
-
-        pass_days(world, 5)
+        go_on_with(world, old, days=1)
 
         assert world.ledger()[new]["replaces_until"] == world.ledger()[old]["delete_on"]
+
+    def test_operators_are_told_nothing_of_a_user_who_has_the_new_key(self, world: World, old: str) -> None:
+        go_on_with(world, old, days=3)
+
+        assert world.keys("alice")[old] == "Inactive"
+        assert world.alarms() == []
+
+    def test_key_in_use_to_the_last_that_is_brought_back_ends_as_planned_once_it_is_idle(
+        self, world: World, old: str, new: str
+    ) -> None:
+        go_on_with(world, old, days=3)
+        world.iam.update_access_key(UserName="alice", AccessKeyId=old, Status="Active")
+
+        pass_days(world, 7)
+        window = window_in_days(world, old)
+        pass_days(world, 2)
+
+        assert window == 2
+        assert world.keys("alice") == {new: "Active"}
 
     def test_user_who_has_changed_over_gets_no_extension(self, world: World, old: str, new: str) -> None:
         world.wait(days=1)
@@ -255,21 +295,57 @@ class TestExtension:
         pass_days(world, 5)
 
         assert world.keys("alice")[old] == "Inactive"
-
-    def test_key_last_used_before_the_rotation_gets_no_extension(self, world: World, old: str) -> None:
-        pass_days(world, 5)
-
-        assert world.keys("alice")[old] == "Inactive"
+        assert window_in_days(world, old) == 2
 
 
-def test_without_recovery_and_extension_nothing_is_asked_of_iam_besides() -> None:
-    """The defaults keep the plain way, and its price."""
+def test_end_as_planned_costs_two_questions_about_use() -> None:
     with new_world(REMINDER_DAYS="0") as world:
         world.add_user("alice")
         world.wait(days=81)
         world.rotate()
+        world.read_mail()
+        world.controller.calls.clear()
 
         pass_days(world, 5)
 
         assert len(world.keys("alice")) == 1
-        assert not {"GetAccessKeyLastUsed", "UpdateAccessKey", "Publish"} & set(world.controller.calls)
+        assert world.controller.counted["GetAccessKeyLastUsed"] == 2
+        assert not {"UpdateAccessKey", "Publish"} & set(world.controller.calls)
+
+
+class TestDeleteUnconfirmed:
+    """The stack chose the plain way: an old key ends with its grace, whoever uses what."""
+
+    @pytest.mark.parametrize("reads", [True, False])
+    def test_key_is_deleted_when_its_grace_is_over(self, reads: bool) -> None:
+        with new_world(DELETE_UNCONFIRMED="true") as world:
+            world.add_user("alice")
+            world.wait(days=81)
+            (old,) = world.keys("alice")
+            world.rotate()
+            if reads:
+                world.read_mail()
+            world.wait(days=4)
+            world.use_key("alice", old)
+            world.controller.calls.clear()
+
+            pass_days(world, 1)
+
+            assert len(world.keys("alice")) == 1
+            assert old not in world.keys("alice")
+            assert subjects(world) == ["deleted"]
+            # One question remains: whether the encryption key is needed still.
+            assert world.controller.counted["GetAccessKeyLastUsed"] == 1
+
+    def test_key_is_deactivated_first_for_no_longer_than_the_stack_says(self) -> None:
+        with new_world(DELETE_UNCONFIRMED="true", RECOVERY_DAYS="2") as world:
+            world.add_user("alice")
+            world.wait(days=81)
+            (old,) = world.keys("alice")
+            world.rotate()
+
+            pass_days(world, 5)
+            assert world.keys("alice")[old] == "Inactive"
+            pass_days(world, 2)
+
+            assert old not in world.keys("alice")

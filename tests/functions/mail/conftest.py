@@ -33,6 +33,7 @@ def message() -> Message:
         subject="New AWS access key for alice in acme",
         text="The secret is not-a-real-secret, grüße\n",
         html="<p>The secret is not-a-real-secret, grüße</p>\n",
+        tags={"ikr-notice": "new_key", "ikr-user": "AIDAFAKE000000000001"},
     )
 
 
@@ -116,14 +117,22 @@ def start_dripping(authority: trustme.CA) -> Iterator[StartDripping]:
 class Inbox:
     """A mail server's mind: it keeps the mails that it accepts, and may be told to answer a verb in another way.
 
-    Where the answer to a verb is to be empty, it hangs up instead.
+    Where the answer to a verb is to be empty, it hangs up instead. DATA is answered twice: by 354, which may be empty
+    as well, and once the mail has arrived.
+
+    Attributes:
+        answers: what it answers, by verb.
+        delays: how many seconds it thinks before it does, by verb.
+        mails: what it has accepted.
     """
 
     answers: dict[str, str] = field(default_factory=dict)
+    delays: dict[str, float] = field(default_factory=dict)
     mails: list[Envelope] = field(default_factory=list)
     port: int = 0
 
-    def _answer(self, verb: str, server: SMTP, usual: str = "250 OK") -> str:
+    async def _answer(self, verb: str, server: SMTP, usual: str = "250 OK") -> str:
+        await asyncio.sleep(self.delays.get(verb, 0))
         answer = self.answers.get(verb, usual)
         if not answer and isinstance(server.transport, asyncio.WriteTransport):
             server.transport.abort()
@@ -134,22 +143,33 @@ class Inbox:
     ) -> str:
         envelope.mail_from = address
         envelope.mail_options.extend(options)
-        return self._answer("MAIL", server)
+        return await self._answer("MAIL", server)
 
     async def handle_RCPT(  # noqa: N802 # as above
         self, server: SMTP, _session: Any, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         envelope.rcpt_tos.append(address)
-        return self._answer("RCPT", server)
+        return await self._answer("RCPT", server)
 
     async def handle_DATA(self, server: SMTP, _session: Any, envelope: Envelope) -> str:  # noqa: N802 # as above
-        answer = self._answer("DATA", server)
+        answer = await self._answer("DATA", server)
         if answer.startswith("250"):
             self.mails.append(envelope)
         return answer
 
     async def handle_QUIT(self, server: SMTP, _session: Any, _envelope: Envelope) -> str:  # noqa: N802 # as above
-        return self._answer("QUIT", server, "221 Bye")
+        return await self._answer("QUIT", server, "221 Bye")
+
+
+class _Server(SMTP):
+    """A server whose inbox may hang up where the mail would begin."""
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 # aiosmtpd finds its commands by these names
+        if self.event_handler.answers.get("354") == "" and isinstance(self.transport, asyncio.WriteTransport):
+            await self.push("354 Go on")
+            self.transport.abort()
+        else:
+            await super().smtp_DATA(arg)
 
 
 class _LoopbackController(Controller):
@@ -159,6 +179,9 @@ class _LoopbackController(Controller):
         self._listener = socket.create_server((LOOPBACK, 0))
         super().__init__(inbox, hostname=LOOPBACK, port=self._listener.getsockname()[1], **options)
         self.SMTP_kwargs["hostname"] = LOOPBACK  # else aiosmtpd asks DNS
+
+    def factory(self) -> SMTP:
+        return _Server(self.handler, **self.SMTP_kwargs)
 
     def _create_server(self) -> Any:
         return self.loop.create_server(self._factory_invoker, sock=self._listener, ssl=self.ssl_context)

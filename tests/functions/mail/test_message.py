@@ -12,20 +12,37 @@ from cryptography.fernet import Fernet
 
 from functions.common.account import Account
 from functions.common.errors import RecipientRefused
+from functions.common.keys import LastUse
+from functions.common.terms import Terms
 from functions.mail.message import (
+    KEY_TAG,
+    NOTICE_TAG,
     TEMPLATES,
+    USER_TAG,
     AddressChanged,
     KeyDeactivated,
     KeyReactivated,
     KeyReminder,
     Message,
     NewKey,
+    Notice,
     OldKeyDeleted,
     PlainKey,
     SealedKey,
     compose,
 )
 
+END = datetime(2026, 6, 5, 12, 0, tzinfo=UTC)
+USER_ID = "AIDAFAKE000000000001"
+DEFAULT = Terms(
+    recovery=timedelta(),
+    extension=timedelta(days=14),
+    delete_unconfirmed=False,
+    address_hold=timedelta(days=2),
+)
+RECOVERABLE = replace(DEFAULT, recovery=timedelta(days=7))
+CUT_SHORT = replace(DEFAULT, extension=timedelta())
+STRICT = replace(DEFAULT, delete_unconfirmed=True)
 SECRET = "not/a/real/secret/but/as/long/as/one+Xx1"
 KEY = Fernet.generate_key()
 
@@ -34,7 +51,7 @@ SEALED = NewKey(
     account=Account(id="111122223333", alias="acme-prod"),
     new_key_id="AKIAFAKE00000000NEW1",
     old_key_id="AKIAFAKE00000000OLD1",
-    delete_on=datetime(2026, 6, 5, 12, 0, tzinfo=UTC),
+    outlook=DEFAULT.outlook(END),
     instruction="Put it into the pipeline as https://wiki.example.com/keys/deploy-pipeline says, then tell your team.",
     content=SealedKey(
         block=Fernet(KEY).encrypt(SECRET.encode()).decode(),
@@ -48,7 +65,7 @@ DELETED = OldKeyDeleted(
     account=SEALED.account,
     old_key_id=SEALED.old_key_id,
     new_key_id=SEALED.new_key_id,
-    deleted_on=SEALED.delete_on,
+    deleted_on=END,
     instruction=SEALED.instruction,
 )
 REMINDER = KeyReminder(
@@ -56,10 +73,10 @@ REMINDER = KeyReminder(
     account=SEALED.account,
     old_key_id=SEALED.old_key_id,
     new_key_id=SEALED.new_key_id,
-    delete_on=SEALED.delete_on,
-    recovery_days=0,
+    outlook=DEFAULT.outlook(END),
+    extended=False,
     new_key_used=False,
-    old_key_last_used=None,
+    old_key_last_use=None,
     instruction=SEALED.instruction,
 )
 DEACTIVATED = KeyDeactivated(
@@ -67,7 +84,8 @@ DEACTIVATED = KeyDeactivated(
     account=SEALED.account,
     old_key_id=SEALED.old_key_id,
     new_key_id=SEALED.new_key_id,
-    delete_on=SEALED.delete_on,
+    new_key_used=True,
+    delete_on=END,
     instruction=SEALED.instruction,
 )
 REACTIVATED = KeyReactivated(
@@ -75,7 +93,7 @@ REACTIVATED = KeyReactivated(
     account=SEALED.account,
     old_key_id=SEALED.old_key_id,
     new_key_id=SEALED.new_key_id,
-    delete_on=SEALED.delete_on,
+    delete_on=END,
     final=False,
     instruction=SEALED.instruction,
 )
@@ -83,8 +101,8 @@ ADDRESS_CHANGED = AddressChanged(
     user=SEALED.user,
     account=SEALED.account,
     new_address="alice@example.org",
-    old_key_id=SEALED.old_key_id,
-    delete_on=SEALED.delete_on,
+    key_id=SEALED.new_key_id,
+    used_from=END,
 )
 Instructive = NewKey | KeyReminder | KeyDeactivated | KeyReactivated | OldKeyDeleted
 """What tells a user about a pair of keys, and carries the administrators' instruction."""
@@ -103,6 +121,14 @@ def read(page: str) -> str:
     """Return what a reader sees of an HTML page."""
     body = page[page.index("<body") :]
     return html.unescape(re.sub(r"<[^>]*>", "", body))
+
+
+def prospects(notice: Notice) -> list[str]:
+    """Return what the two parts of a mail say about what happens next."""
+    mail = compose(notice, "alice@example.com")
+    parts = (re.sub("-{2,}", "", mail.text), read(mail.html.replace("<br>", " ")))
+    after = (unwrapped(part).partition("What happens next")[2] for part in parts)
+    return [re.split("Note from your administrators|Sent by", part)[0].strip() for part in after]
 
 
 def unwrapped(words: str) -> str:
@@ -141,31 +167,143 @@ def test_subject_names_user_and_account(notice: Instructive) -> None:
     assert "acme-prod (111122223333)" in subject
 
 
-def test_recovery_gives_the_old_key_two_ends() -> None:
-    """Deactivated and deleted are days apart, and only one of the two can be undone."""
-    without, recoverable = (compose(replace(SEALED, recovery_days=days), "alice@example.com") for days in (0, 7))
+END_AT = "Friday, 5 June 2026, 12:00 UTC"
+A_WEEK_LATER = "Friday, 12 June 2026, 12:00 UTC"
+EXTENDED = "Friday, 19 June 2026, 12:00 UTC"
+SWITCHED = "If you have switched to the new key by then, the old key is"
+IDLE = "If nothing uses the old key any more by then, it is"
+LIVES_ON = "Otherwise it keeps working for now, and you get reminders."
+STOPS = "Otherwise it is deactivated: AWS refuses it, but your administrators can reactivate it."
+IN_VAIN = "the old key is deactivated: AWS refuses it, but your administrators can reactivate it."
+LOST = "If nobody has reactivated it, the old key is deleted for good."
+ANYWAY = "The old key is deactivated, whether or not"
+# What a user is told who has never used the new key, and what one who still uses the old key.
+SHAPES = [
+    pytest.param(
+        DEFAULT,
+        [
+            f"{END_AT} {SWITCHED} deleted. {LIVES_ON}",
+            f"{EXTENDED} If you still have not switched, {IN_VAIN}",
+            f"Sunday, 19 July 2026, 12:00 UTC {LOST}",
+        ],
+        [
+            f"{END_AT} {IDLE} deleted. {LIVES_ON}",
+            f"{EXTENDED} If it is still in use, {IN_VAIN}",
+            f"Friday, 26 June 2026, 12:00 UTC {LOST}",
+        ],
+        id="default",
+    ),
+    pytest.param(
+        RECOVERABLE,
+        [
+            f"{END_AT} {SWITCHED} deactivated, and deleted for good on {A_WEEK_LATER}. {LIVES_ON}",
+            f"{EXTENDED} If you still have not switched, {IN_VAIN}",
+            f"Sunday, 19 July 2026, 12:00 UTC {LOST}",
+        ],
+        [
+            f"{END_AT} {IDLE} deactivated, and deleted for good on {A_WEEK_LATER}. {LIVES_ON}",
+            f"{EXTENDED} If it is still in use, {IN_VAIN}",
+            f"Friday, 26 June 2026, 12:00 UTC {LOST}",
+        ],
+        id="recovery",
+    ),
+    pytest.param(
+        CUT_SHORT,
+        [f"{END_AT} {SWITCHED} deleted. {STOPS}", f"Sunday, 5 July 2026, 12:00 UTC {LOST}"],
+        [f"{END_AT} {IDLE} deleted. {STOPS}", f"{A_WEEK_LATER} {LOST}"],
+        id="no-extension",
+    ),
+    pytest.param(
+        STRICT,
+        [f"{END_AT} The old key is deleted, whether or not you have switched by then."],
+        [f"{END_AT} The old key is deleted, whether or not it is still in use."],
+        id="whatever-happens",
+    ),
+    pytest.param(
+        replace(STRICT, recovery=timedelta(days=7)),
+        [
+            f"{END_AT} {ANYWAY} you have switched by then: AWS refuses it, but your administrators can reactivate it.",
+            f"{A_WEEK_LATER} {LOST}",
+        ],
+        [
+            f"{END_AT} {ANYWAY} it is still in use: AWS refuses it, but your administrators can reactivate it.",
+            f"{A_WEEK_LATER} {LOST}",
+        ],
+        id="whatever-happens-recovery",
+    ),
+]
 
-    assert "deactivated" not in without.text + without.html
-    for part in (recoverable.text, read(recoverable.html)):
-        assert "Both work until the old key is deactivated." in unwrapped(part)
-        assert re.search(r"Old key is deactivated:?\s+Friday, 5 June 2026, 12:00 UTC", part)
-        assert re.search(r"Old key is deleted:?\s+Friday, 12 June 2026, 12:00 UTC", part)
+
+@pytest.mark.parametrize(("terms", "unused", "used"), SHAPES)
+def test_mail_says_what_becomes_of_the_old_key_and_when(terms: Terms, unused: list[str], used: list[str]) -> None:
+    """And that is all it says: whoever reads it need not know the stack's configuration, or IAM's answers."""
+    reminder = replace(REMINDER, outlook=terms.outlook(END))
+    confirmed = replace(REMINDER, new_key_used=True, outlook=terms.outlook(END, confirmed=True))
+
+    assert prospects(replace(SEALED, outlook=terms.outlook(END))) == [" ".join(unused)] * 2
+    assert prospects(replace(PLAIN, outlook=terms.outlook(END))) == [" ".join(unused)] * 2
+    assert prospects(reminder) == [" ".join(unused)] * 2
+    assert prospects(confirmed) == [" ".join(used)] * 2
 
 
 @pytest.mark.parametrize(
-    ("new_key_used", "old_key_last_used", "told"),
+    ("terms", "after_switching"),
     [
-        (False, None, ["Your new AWS access key has never been used", "Old key last used never"]),
-        (False, SEALED.delete_on, ["Your new AWS access key has never been used", "Friday, 5 June 2026"]),
-        (True, SEALED.delete_on, ["Your old AWS access key is still in use", "New key used yes"]),
+        (DEFAULT, "the old key is deleted."),
+        (RECOVERABLE, "the old key is deactivated, and later deleted for good."),
     ],
 )
-def test_reminder_says_which_key_it_is_about(
+def test_reminder_in_the_extension_says_what_is_still_to_come(terms: Terms, after_switching: str) -> None:
+    """The end of the grace period is behind its reader."""
+    unused = replace(REMINDER, extended=True, outlook=terms.outlook(END))
+    used = replace(REMINDER, extended=True, new_key_used=True, outlook=terms.outlook(END, confirmed=True))
+    soon = f"A day or two after you have switched, {after_switching} {EXTENDED}"
+
+    assert (
+        prospects(unused)
+        == [f"{soon} If you still have not switched, {IN_VAIN} Sunday, 19 July 2026, 12:00 UTC {LOST}"] * 2
+    )
+    assert prospects(used) == [f"{soon} If it is still in use, {IN_VAIN} Friday, 26 June 2026, 12:00 UTC {LOST}"] * 2
+
+
+@pytest.mark.parametrize(
+    ("extended", "by"),
+    [(False, END_AT), (True, EXTENDED)],
+)
+def test_reminder_says_by_when_to_act(*, extended: bool, by: str) -> None:
+    for used in (False, True):
+        mail = compose(replace(REMINDER, extended=extended, new_key_used=used), "alice@example.com")
+
+        for part in (unwrapped(mail.text), unwrapped(read(mail.html))):
+            assert f"Switch to the new one by {by}." in part
+            assert ("grace period is over" in part) is extended
+
+
+LAST_USE = LastUse(at=END - timedelta(days=1), service="s3", region="eu-central-1")
+
+
+@pytest.mark.parametrize(
+    ("new_key_used", "last_use", "told"),
+    [
+        (
+            False,
+            None,
+            ["Your new AWS access key has never been used", "Old key last used never", "they can send you another one"],
+        ),
+        (
+            False,
+            LAST_USE,
+            ["Your new AWS access key has never been used", "New key used never", "Thursday, 4 June 2026, 12:00 UTC"],
+        ),
+        (True, LAST_USE, ["Your old AWS access key is still in use", "New key used yes", "s3 in eu-central-1"]),
+    ],
+)
+def test_reminder_says_which_key_it_is_about_and_what_uses_it(
     new_key_used: bool,
-    old_key_last_used: datetime | None,
+    last_use: LastUse | None,
     told: list[str],
 ) -> None:
-    notice = replace(REMINDER, new_key_used=new_key_used, old_key_last_used=old_key_last_used)
+    notice = replace(REMINDER, new_key_used=new_key_used, old_key_last_use=last_use)
 
     mail = compose(notice, "alice@example.com")
 
@@ -173,12 +311,33 @@ def test_reminder_says_which_key_it_is_about(
     assert [words for words in told if words not in unwrapped(read(mail.html))] == []
 
 
+def test_user_who_does_not_seem_to_have_the_new_key_is_told_how_to_get_one() -> None:
+    """Whoever has it is told that there is nothing to do."""
+    mails = {used: compose(replace(DEACTIVATED, new_key_used=used), "alice@example.com") for used in (False, True)}
+
+    for part in (mails[False].text, read(mails[False].html)):
+        assert "has never been used, so you may not have it." in unwrapped(part)
+        assert "Ask your administrators to reactivate the old key" in unwrapped(part)
+        assert "they can send you another one" in unwrapped(part)
+    for part in (mails[True].text, read(mails[True].html)):
+        assert "has never been used" not in unwrapped(part)
+        assert "Nothing, if everything uses the new key." in unwrapped(part)
+
+
+def test_deactivated_key_is_deleted_unless_somebody_brings_it_back() -> None:
+    for notice in (DEACTIVATED, replace(DEACTIVATED, new_key_used=False), REACTIVATED):
+        assert prospects(notice) == [f"{END_AT} {LOST}"] * 2
+
+    final = replace(REACTIVATED, final=True)
+    assert prospects(final) == [f"{END_AT} The old key is deleted for good."] * 2
+
+
 def test_last_reactivation_is_said_to_be_the_last() -> None:
     for final in (True, False):
         mail = compose(replace(REACTIVATED, final=final), "alice@example.com")
 
-        assert ("This was the last time." in unwrapped(mail.text)) is final
-        assert ("This was the last time." in unwrapped(read(mail.html))) is final
+        assert ("This was the last time" in unwrapped(mail.text)) is final
+        assert ("This was the last time" in unwrapped(read(mail.html))) is final
 
 
 def test_old_address_learns_of_the_new_one_and_nothing_more() -> None:
@@ -188,22 +347,25 @@ def test_old_address_learns_of_the_new_one_and_nothing_more() -> None:
     for part in (mail.text, read(mail.html)):
         assert "alice@example.org" in part
         assert "tell your administrators at once" in unwrapped(part)
-        assert "Friday, 5 June 2026, 12:00 UTC" in unwrapped(part)
         assert SEALED.instruction not in unwrapped(part)
 
 
-def test_unsettled_end_is_not_told() -> None:
-    mail = compose(replace(ADDRESS_CHANGED, delete_on=None), "alice@example.com")
+def test_old_address_learns_how_long_there_is_to_act() -> None:
+    for told in prospects(ADDRESS_CHANGED):
+        assert told == (
+            "Friday, 5 June 2026, 12:00 UTC From then on new keys go to the new address, unless the old one has been "
+            "put back. If you have a new key that you have not used by then, it is replaced by one that goes there. "
+            "Until then, no new key is mailed to anybody."
+        )
 
-    assert "ends" not in mail.text + read(mail.html)
-    assert "None" not in mail.text + mail.html
 
-
-@pytest.mark.parametrize("notice", [DELETED, DEACTIVATED, REACTIVATED])
+@pytest.mark.parametrize("notice", [DELETED, replace(DEACTIVATED, new_key_used=False), REACTIVATED])
 def test_without_a_successor_none_is_promised(notice: OldKeyDeleted | KeyDeactivated | KeyReactivated) -> None:
     mail = compose(replace(notice, new_key_id=None), "alice@example.com")
 
-    assert "successor" not in mail.text + mail.html
+    assert "the new one" not in mail.text + mail.html
+    assert "the new key" not in mail.text + mail.html
+    assert "New access key" not in mail.text + mail.html
     assert "None" not in mail.text + mail.html
 
 
@@ -217,9 +379,9 @@ def test_earlier_folder_of_templates_counts(tmp_path: Path) -> None:
 
 
 def test_times_of_other_zones_are_told_in_utc() -> None:
-    elsewhere = SEALED.delete_on.astimezone(timezone(timedelta(hours=-11)))
+    elsewhere = DEFAULT.outlook(END.astimezone(timezone(timedelta(hours=-11))))
 
-    mail = compose(replace(SEALED, delete_on=elsewhere), "alice@example.com")
+    mail = compose(replace(SEALED, outlook=elsewhere), "alice@example.com")
 
     assert "Friday, 5 June 2026, 12:00 UTC" in mail.text
 
@@ -240,13 +402,6 @@ def test_command_is_one_line_that_a_shell_splits_as_meant() -> None:
     parts = ["python3", "scripts/decryption.py", "--region", "eu-central-1", "--parameter", odd.parameter, odd.block]
     assert shlex.split(command_in(mail.text)) == parts
     assert command_in(mail.text) in read(mail.html)
-
-
-@pytest.mark.parametrize("notice", NOTICES)
-def test_text_fits_a_terminal_but_for_the_command(notice: Instructive) -> None:
-    lines = compose(notice, "alice@example.com").text.splitlines()
-
-    assert [line for line in lines if len(line) > 80 and not line.startswith("python3 ")] == []
 
 
 def test_plain_mail_speaks_of_no_decryption() -> None:
@@ -315,3 +470,36 @@ def test_message_with_a_broken_subject_cannot_be_made() -> None:
 def test_secret_is_in_no_repr(notice: object) -> None:
     assert SECRET not in repr(notice)
     assert SECRET not in f"{notice}"
+
+
+@pytest.mark.parametrize(
+    ("notice", "kind", "key_id"),
+    [
+        (SEALED, "new_key", "AKIAFAKE00000000NEW1"),
+        (REMINDER, "key_reminder", "AKIAFAKE00000000NEW1"),
+        (DEACTIVATED, "key_deactivated", "AKIAFAKE00000000NEW1"),
+        (replace(DEACTIVATED, new_key_id=None), "key_deactivated", "AKIAFAKE00000000OLD1"),
+        (REACTIVATED, "key_reactivated", "AKIAFAKE00000000NEW1"),
+        (DELETED, "old_key_deleted", "AKIAFAKE00000000NEW1"),
+        (ADDRESS_CHANGED, "address_changed", "AKIAFAKE00000000NEW1"),
+    ],
+)
+def test_mail_is_tagged_with_what_it_is_about(notice: Notice, kind: str, key_id: str) -> None:
+    """A mail that comes back is traced by its tags alone."""
+    mail = compose(notice, "alice@example.com", user_id=USER_ID)
+
+    assert mail.tags == {NOTICE_TAG: kind, USER_TAG: USER_ID, KEY_TAG: key_id}
+
+
+def test_tags_are_such_as_ses_takes() -> None:
+    """It takes ASCII letters, digits, _ and -, and no empty value; a user's name may hold others, and is in no tag."""
+    for notice in (SEALED, REMINDER, DEACTIVATED, REACTIVATED, DELETED, ADDRESS_CHANGED):
+        hostile = replace(notice, user="alice+1=2,3@example.com")
+
+        for tags in (compose(hostile, "alice@example.com").tags, compose(hostile, "a@example.com", user_id="A").tags):
+            assert tags
+            assert [words for tag in tags.items() for words in tag if not re.fullmatch(r"[A-Za-z0-9_-]+", words)] == []
+
+
+def test_mail_about_nobody_known_carries_no_empty_tag() -> None:
+    assert USER_TAG not in compose(SEALED, "alice@example.com").tags

@@ -2,19 +2,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from functions.common.clients import WORKERS
 from functions.common.clients import Clients as AwsClients
 from functions.common.environment import Environment, parse
-from functions.common.errors import ConfigurationError, MailServiceError, RecipientRefused
-from functions.mail.deadline import ATTEMPT_SECONDS
+from functions.common.errors import (
+    ConfigurationError,
+    MailServiceError,
+    MailThrottled,
+    MailUnanswered,
+    RecipientRefused,
+)
+from functions.mail import pace
+from functions.mail.deadline import ANSWER_SECONDS, ATTEMPT_SECONDS
 from functions.mail.message import Message
-from functions.mail.sender import ATTEMPTS, connect, deliver, longest_pause
-from functions.mail.ses import SesMailer
+from functions.mail.pace import PATIENCE_SECONDS, PacedMailer
+from functions.mail.sender import ATTEMPTS, RETRY_SECONDS, connect, deliver, longest_pause
+from functions.mail.ses import CALLS
 from functions.rotator.run import RESERVE
 from tests.functions.mail.conftest import PASSWORD, USERNAME, HttpService, StartSmtp
 
@@ -26,6 +35,7 @@ REGION = "eu-central-1"
 TRANSIENT = MailServiceError("busy", transient=True)
 LASTING = MailServiceError("wrong password", transient=False)
 REFUSED = RecipientRefused("no such user")
+UNANSWERED = MailUnanswered("handed over, and lost")
 
 
 class Clients:
@@ -49,13 +59,37 @@ class Clients:
         return client
 
 
-class Mailer:
-    """Answers each attempt as told, None meaning that the mail is accepted."""
+class Ses:
+    """Keeps the requests that it gets, the clients' only one being SES."""
 
-    def __init__(self, *outcomes: Exception | None) -> None:
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+
+    def send_email(self, **request: Any) -> None:
+        self.requests.append(request)
+
+    @property
+    def sesv2(self) -> SESV2Client:
+        return cast("SESV2Client", self)
+
+    @property
+    def ssm(self) -> SSMClient:
+        raise AssertionError("nobody asked for a secret")
+
+
+class Mailer:
+    """Answers each attempt as told, None meaning that the mail is accepted, after so many seconds."""
+
+    def __init__(self, *outcomes: Exception | None, seconds: float = 0) -> None:
         self.outcomes = list(outcomes)
+        self.now = 0.0
+        self._seconds = seconds
+
+    def clock(self) -> float:
+        return self.now
 
     def send(self, message: Message) -> None:  # noqa: ARG002 # the port's signature
+        self.now += self._seconds
         outcome = self.outcomes.pop(0)
         if outcome:
             raise outcome
@@ -83,14 +117,42 @@ def store(secret: str) -> None:
     Clients().ssm.put_parameter(Name="/mailer/secret", Value=secret, Type="SecureString")
 
 
-@mock_aws
-def test_ses_needs_no_other_client() -> None:
-    clients = Clients()
+def test_ses_needs_no_other_client_and_is_told_what_the_mail_is_about(message: Message) -> None:
+    """By the tags, the event of a mail that comes back is traced to its user; without the set there is no event."""
+    ses = Ses()
 
-    mailer = connect(environment(MAIL_CLIENT="ses"), clients)
+    connect(environment(MAIL_CLIENT="ses", SES_CONFIGURATION_SET="iam-key-rotator"), ses).send(message)
 
-    assert isinstance(mailer, SesMailer)
-    assert clients.built == ["sesv2"]
+    [request] = ses.requests
+    assert request["ConfigurationSetName"] == "iam-key-rotator"
+    assert request["EmailTags"] == [
+        {"Name": "ikr-notice", "Value": "new_key"},
+        {"Name": "ikr-user", "Value": "AIDAFAKE000000000001"},
+    ]
+
+
+def test_identitys_own_configuration_set_counts_where_the_stack_has_none(message: Message) -> None:
+    ses = Ses()
+
+    connect(environment(MAIL_CLIENT="ses"), ses).send(message)
+
+    [request] = ses.requests
+    assert "ConfigurationSetName" not in request
+
+
+@pytest.mark.parametrize("mailer", ["ses", "smtp", "mailgun"])
+def test_every_mailer_keeps_to_the_pace_of_its_service(mailer: str) -> None:
+    chosen = {
+        "ses": environment(MAIL_CLIENT="ses"),
+        "smtp": smtp_environment(),
+        "mailgun": mailgun_environment("https://api.mailgun.net/v3/x/messages"),
+    }
+
+    with mock_aws():
+        store(PASSWORD)
+        connected = connect(chosen[mailer], Clients())
+
+    assert isinstance(connected, PacedMailer)
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
@@ -144,7 +206,7 @@ def test_only_the_chosen_mailer_is_imported_and_no_templates() -> None:
     """A cold start pays for each module."""
     program = (
         "import sys; from types import SimpleNamespace as It; from functions.mail.sender import connect;"
-        "connect(It(mail_client='ses', mail_from='keys@example.com'), It(sesv2=None));"
+        "connect(It(mail_client='ses', mail_from='keys@example.com', ses_configuration_set=None), It(sesv2=None));"
         "print(*sorted({'functions.mail.ses', 'functions.mail.smtp', 'functions.mail.mailgun',"
         " 'smtplib', 'requests', 'jinja2'} & set(sys.modules)))"
     )
@@ -176,8 +238,37 @@ def test_fault_that_does_not_pass_is_raised_after_the_last_attempt(message: Mess
     assert (len(mailer.outcomes), len(pauses)) == (1, 2)
 
 
-@pytest.mark.parametrize("outcome", [LASTING, REFUSED])
-def test_lasting_fault_is_not_tried_again(outcome: Exception, message: Message) -> None:
+def test_throttled_mail_is_tried_again_like_any_other_fault_that_may_pass(message: Message) -> None:
+    mailer = Mailer(MailThrottled("not so fast"), None)
+
+    deliver(mailer, message, pause=lambda _: None)
+
+    assert mailer.outcomes == []
+
+
+def test_fault_of_a_service_that_takes_its_time_is_not_tried_again(message: Message) -> None:
+    """Its next attempt could last until Lambda ends the run, and nobody would take the new key back."""
+    mailer = Mailer(TRANSIENT, None, seconds=RETRY_SECONDS + 1)
+
+    with pytest.raises(MailServiceError):
+        deliver(mailer, message, pause=lambda _: None, clock=mailer.clock)
+
+    assert len(mailer.outcomes) == 1
+
+
+def test_time_for_another_attempt_counts_from_the_first_one(message: Message) -> None:
+    mailer = Mailer(TRANSIENT, TRANSIENT, None, seconds=RETRY_SECONDS / 2 + 1)
+
+    with pytest.raises(MailServiceError):
+        deliver(mailer, message, pause=lambda _: None, clock=mailer.clock)
+
+    assert len(mailer.outcomes) == 1
+
+
+@pytest.mark.parametrize("outcome", [LASTING, REFUSED, UNANSWERED])
+def test_fault_that_stays_and_mail_that_may_have_arrived_are_not_tried_again(
+    outcome: Exception, message: Message
+) -> None:
     mailer = Mailer(outcome, None)
     pauses: list[float] = []
 
@@ -189,20 +280,23 @@ def test_lasting_fault_is_not_tried_again(outcome: Exception, message: Message) 
 
 def test_mail_is_given_up_while_there_is_time_to_roll_back() -> None:
     """Else Lambda ends the run before the new key is taken back."""
-    pauses = sum(longest_pause(attempt) for attempt in range(1, ATTEMPTS))
+    longest = RETRY_SECONDS + longest_pause(ATTEMPTS - 1) + ATTEMPT_SECONDS + ANSWER_SECONDS
 
-    longest = ATTEMPTS * ATTEMPT_SECONDS + pauses
+    assert longest < RESERVE.total_seconds()
 
-    assert longest < 150 < RESERVE.total_seconds()
+
+def test_throttled_mail_is_given_up_while_there_is_time_to_roll_back() -> None:
+    """Every worker may be waiting for its turn, at the slowest pace."""
+    longest = PATIENCE_SECONDS + WORKERS * pace._LONGEST_INTERVAL + ATTEMPT_SECONDS
+
+    assert longest < RESERVE.total_seconds()
 
 
 @mock_aws
 def test_attempt_through_ses_takes_no_longer_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK tries again by itself; its pauses are at most 1 s, 2 s, 4 s and so on."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     config: Any = AwsClients().sesv2.meta.config
-    attempts = config.retries["total_max_attempts"]
 
-    longest = attempts * (config.connect_timeout + config.read_timeout) + sum(2**n for n in range(attempts - 1))
+    longest = CALLS * config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)
 
     assert longest <= ATTEMPT_SECONDS

@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 from moto import mock_aws
 from moto.ses.models import ses_backends
 
-from functions.common.errors import MailServiceError, RecipientRefused
+from functions.common.errors import MailServiceError, MailThrottled, MailUnanswered, RecipientRefused
 from functions.mail.message import Message
-from functions.mail.ses import SesMailer
+from functions.mail.ses import CALLS, SesMailer
 from tests.functions.mail.conftest import LOOPBACK
 
 if TYPE_CHECKING:
@@ -22,6 +35,7 @@ if TYPE_CHECKING:
 
 REGION = "eu-central-1"
 SENDER = "keys@example.com"
+SES_URL = "https://email.eu-central-1.amazonaws.com"
 UNVERIFIED = "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: "
 
 
@@ -63,10 +77,16 @@ def test_request_is_utf8_and_has_one_recipient(stubbed: tuple[SESV2Client, Stubb
                 },
             }
         },
+        "EmailTags": [
+            {"Name": "ikr-notice", "Value": "new_key"},
+            {"Name": "ikr-user", "Value": "AIDAFAKE000000000001"},
+        ],
     }
     stubber.add_response("send_email", {"MessageId": "1"}, expected)
+    stubber.add_response("send_email", {"MessageId": "2"}, expected | {"ConfigurationSetName": "iam-key-rotator"})
 
     SesMailer(client, SENDER).send(message)
+    SesMailer(client, SENDER, "iam-key-rotator").send(message)
 
     stubber.assert_no_pending_responses()
 
@@ -117,9 +137,9 @@ def test_refusal_of_one_mail_is_not_a_fault_of_the_service(
         ("SendingPausedException", "", 400, False),
         ("NotFoundException", "", 404, False),
         ("AccessDeniedException", "not authorized to perform ses:SendEmail", 403, False),
-        ("TooManyRequestsException", "Too many requests", 429, True),
-        ("LimitExceededException", "", 400, True),
-        ("ThrottlingException", "Maximum sending rate exceeded", 400, True),
+        ("ThrottlingException", "Daily message quota exceeded.", 400, False),
+        ("TooManyRequestsException", "Daily sending quota exceeded", 429, False),
+        ("LimitExceededException", "daily quota exceeded", 400, False),
         ("InternalFailure", "", 500, True),
         ("ServiceUnavailable", "", 503, True),
     ],
@@ -140,16 +160,133 @@ def test_refusal_of_every_mail_is_a_fault_of_the_service(
         SesMailer(client, f"Key Rotator <{SENDER}>").send(message)
 
     assert failure.value.transient is transient
+    assert not isinstance(failure.value, MailThrottled)
 
 
-def test_silent_service_is_given_up_may_be_tried_again_and_shows_no_secret(silent_port: int, message: Message) -> None:
+@pytest.mark.parametrize(
+    ("code", "words", "status"),
+    [
+        ("TooManyRequestsException", "Too many requests", 429),
+        ("LimitExceededException", "", 400),
+        ("Throttling", "Rate exceeded", 400),
+        ("ThrottlingException", "Maximum sending rate exceeded.", 400),
+    ],
+)
+def test_service_that_takes_mail_only_not_so_fast_throttles(
+    code: str, words: str, status: int, stubbed: tuple[SESV2Client, Stubber], message: Message
+) -> None:
+    client, stubber = stubbed
+    stubber.add_client_error("send_email", code, words, status)
+
+    with pytest.raises(MailThrottled, match=code):
+        SesMailer(client, SENDER).send(message)
+
+
+class Client:
+    """A client whose calls end as told, None meaning that the mail is accepted; the last outcome stays."""
+
+    def __init__(self, *outcomes: Exception | None) -> None:
+        self.outcomes = list(outcomes)
+        self.calls = 0
+
+    def send_email(self, **_: Any) -> None:
+        self.calls += 1
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        if outcome:
+            raise outcome
+
+
+def send_through(client: Any, message: Message) -> None:
+    SesMailer(client, SENDER).send(message)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ReadTimeoutError(endpoint_url=SES_URL),
+        ConnectionClosedError(endpoint_url=SES_URL),
+        HTTPClientError(error="not-a-real-secret"),
+        ResponseParserError("not-a-real-secret"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_call_that_was_not_answered_leaves_open_whether_the_mail_was_accepted(
+    fault: Exception, message: Message
+) -> None:
+    """Taken for a failure, it would have the key taken back that the user may just be reading about."""
+    client = Client(fault)
+
+    with pytest.raises(MailUnanswered, match=type(fault).__name__) as unanswered:
+        send_through(client, message)
+
+    assert client.calls == CALLS
+
+    assert "not-a-real-secret" not in "".join(traceback.format_exception(unanswered.value))
+
+
+@pytest.mark.parametrize(
+    ("fault", "transient"),
+    [
+        (ConnectTimeoutError(endpoint_url=SES_URL), True),
+        (EndpointConnectionError(endpoint_url=SES_URL), True),
+        (ProxyConnectionError(proxy_url="http://proxy.example.com"), True),
+        (SSLError(endpoint_url=SES_URL, error=OSError("certificate verify failed")), True),
+        (NoCredentialsError(), False),
+        (ParamValidationError(report="not-a-real-secret"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_call_that_was_not_made_is_a_fault_of_the_service(
+    *, fault: Exception, transient: bool, message: Message
+) -> None:
+    client = Client(fault)
+
+    with pytest.raises(MailServiceError, match=type(fault).__name__) as failure:
+        send_through(client, message)
+
+    assert client.calls == 1
+
+    assert failure.value.transient is transient
+    assert "not-a-real-secret" not in "".join(traceback.format_exception(failure.value))
+
+
+def test_call_that_was_not_answered_is_made_again(message: Message) -> None:
+    """A connection that was idle since the last run may be dead; at worst the user gets the same mail twice."""
+    client = Client(ConnectionClosedError(endpoint_url=SES_URL), None)
+
+    send_through(client, message)
+
+    assert client.calls == 2
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ClientError({"Error": {"Code": "AccountSuspendedException", "Message": ""}}, "SendEmail"),
+        ClientError({"Error": {"Code": "MessageRejected", "Message": "Message contains a virus"}}, "SendEmail"),
+        ClientError({"Error": {"Code": "ThrottlingException", "Message": "Maximum sending rate"}}, "SendEmail"),
+        EndpointConnectionError(endpoint_url=SES_URL),
+    ],
+)
+def test_refusal_of_the_next_call_does_not_tell_what_became_of_the_one_before(
+    refusal: Exception, message: Message
+) -> None:
+    """The mail that was not answered for may have been accepted all the same."""
+    client = Client(ReadTimeoutError(endpoint_url=SES_URL), refusal)
+
+    with pytest.raises(MailUnanswered, match="ReadTimeoutError"):
+        send_through(client, message)
+
+    assert client.calls == 2
+
+
+def test_silent_service_is_given_up_and_shows_no_secret(silent_port: int, message: Message) -> None:
     once = Config(read_timeout=0.2, retries={"total_max_attempts": 1}, proxies={})
     client = ses(endpoint_url=f"http://{LOOPBACK}:{silent_port}", config=once)
 
-    with pytest.raises(MailServiceError, match="ReadTimeoutError") as failure:
+    with pytest.raises(MailUnanswered, match="ReadTimeoutError") as failure:
         SesMailer(client, SENDER).send(message)
 
-    assert failure.value.transient
     assert failure.value.__cause__ is None, "the error beneath holds the request"
     assert "not-a-real-secret" not in "".join(traceback.format_exception(failure.value))
 

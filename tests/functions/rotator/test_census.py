@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,23 +9,27 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from functions.common import environment
 from functions.common.clients import Clients
 from functions.common.entry import Entry, Status
 from functions.common.ledger import Ledger
-from functions.common.tags import Defaults
 from functions.rotator.census import Census, restrict, take
 from tests.simulation.world import START, TABLE, World
 
-DEFAULTS = Defaults(rotate_after_days=80, delete_after_days=5)
+VARIABLES = {"IAM_KEY_ROTATOR_TABLE": TABLE, "MAIL_FROM": "keys@example.com"}
 KEY = "AKIAFAKE00000000OLD1"
 
 
-def details(name: str, **tags: str) -> dict[str, Any]:
+def id_of(name: str) -> str:
+    return f"AIDAFAKE{name:0>12}"
+
+
+def details(name: str, path: str = "/", **tags: str) -> dict[str, Any]:
     return {
         "UserName": name,
-        "UserId": f"AIDAFAKE{name:0>12}",
+        "UserId": id_of(name),
         "Arn": f"arn:aws:iam::111122223333:user/{name}",
-        "Path": "/",
+        "Path": path,
         "CreateDate": datetime(2029, 1, 1, tzinfo=UTC),
         "Tags": [{"Key": f"IKR:{tag}", "Value": value} for tag, value in tags.items()],
     }
@@ -55,8 +60,8 @@ def lay_down(pages: Stubber, *users: list[dict[str, Any]]) -> None:
         )
 
 
-def take_from(iam: Any, ledger: Ledger) -> Census:
-    return take(iam, ledger, defaults=DEFAULTS, allowed_email_domains=frozenset())
+def take_from(iam: Any, ledger: Ledger, **variables: str) -> Census:
+    return take(iam, ledger, environment.parse({**VARIABLES, **variables}))
 
 
 def test_short_and_empty_pages_are_followed_to_the_end(pages: Stubber, ledger: Ledger) -> None:
@@ -79,14 +84,14 @@ def test_users_beyond_a_thousand_are_seen(pages: Stubber, ledger: Ledger) -> Non
     assert census.users[-1].name == "user1000"
 
 
-def test_user_without_address_is_known_by_name_only(pages: Stubber, ledger: Ledger) -> None:
+def test_user_without_address_is_known_by_name_and_id_only(pages: Stubber, ledger: Ledger) -> None:
     untagged = details("bob")
     del untagged["Tags"]
     lay_down(pages, [details("alice", ROTATE_AFTER_DAYS="soon"), untagged])
 
     census = take_from(pages.client, ledger)
 
-    assert census == Census(names={"alice", "bob"})
+    assert census == Census(ids={"alice": id_of("alice"), "bob": id_of("bob")})
 
 
 def test_misconfigured_user_is_told_and_disturbs_nobody(pages: Stubber, ledger: Ledger) -> None:
@@ -106,7 +111,7 @@ def test_misconfigured_user_is_told_and_disturbs_nobody(pages: Stubber, ledger: 
         "carl": "IKR:EMAIL is 'carl@example.com dan@example.com', which is not one plain e-mail address",
     }
     (bob,) = census.users
-    assert (bob.name, bob.id, bob.policy.delete_after_days) == ("bob", "AIDAFAKE000000000bob", 7)
+    assert (bob.name, bob.id, bob.policy.delete_after_days) == ("bob", id_of("bob"), 7)
 
 
 def test_entries_come_with_their_users_and_a_malformed_one_disturbs_nobody(
@@ -142,4 +147,44 @@ def test_restricting_keeps_whom_an_operator_named(pages: Stubber, ledger: Ledger
     assert [user.name for user in census.users] == ["bob"]
     assert list(census.misconfigured) == ["dan"]
     assert [entry.user for entry in census.entries] == ["bob"]
-    assert census.names == {"alice", "bob", "carl", "dan"}
+    assert set(census.ids) == {"alice", "bob", "carl", "dan"}
+
+
+def test_users_outside_the_paths_are_left_out_whatever_their_tags_say(pages: Stubber, ledger: Ledger) -> None:
+    """Whoever may tag an administrator elsewhere must not get that administrator's next key."""
+    everybody = [
+        details("alice", path="/people/", EMAIL="somebody@example.com"),
+        details("bob", path="/people/blue/", EMAIL="somebody@example.com"),
+        details("carl", path="/bots/", EMAIL="somebody@example.com"),
+        details("dan", EMAIL="somebody@example.com"),
+        details("eve", path="/admins/people/", EMAIL="somebody@example.com"),
+        details("fred", path="/admins/", EMAIL="nobody"),
+    ]
+    lay_down(pages, everybody)
+
+    census = take_from(pages.client, ledger, USER_PATHS="/people/,/bots/")
+
+    assert [user.name for user in census.users] == ["alice", "bob", "carl"]
+    assert census.outside == {"dan", "eve", "fred"}
+    assert census.misconfigured == {}
+
+
+class TestOwnership:
+    def test_entry_goes_with_the_id_and_not_with_the_name(self) -> None:
+        census = Census(ids={"alice": id_of("alice")})
+        hers = Entry(user="alice", key_id=KEY, status=Status.CURRENT, created_at=START)
+
+        assert census.owns(hers)
+        assert census.owns(replace(hers, user_id=id_of("alice")))
+        assert not census.owns(replace(hers, user_id="AIDAFAKE00000FORMER1"))
+        assert not census.owns(replace(hers, user="bob"))
+
+    def test_entries_of_somebody_who_had_the_name_before_are_nobodys(self, pages: Stubber, ledger: Ledger) -> None:
+        entry = Entry(user="alice", user_id="AIDAFAKE00000FORMER1", key_id=KEY, status=Status.CURRENT, created_at=START)
+        ledger.put(entry)
+        lay_down(pages, [details("alice", EMAIL="somebody@example.com")])
+
+        census = take_from(pages.client, ledger)
+
+        assert [user.entries for user in census.users] == [()]
+        assert census.entries == [entry]

@@ -6,18 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.faults import aws_error
+from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import World, new_world
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    """Alice has a new key, and five days of grace."""
+    """Alice has been mailed a new key, has not opened the mail, and has five days of grace."""
     with new_world() as world:
         world.add_user("alice")
         world.wait(days=81)
         world.rotate()
-        world.read_mail()
         yield world
 
 
@@ -33,11 +32,6 @@ def new(world: World) -> str:
 
 def subjects(world: World) -> list[str]:
     return [mail.subject for mail in world.people["alice"].mails[1:]]
-
-
-def change_address(world: World, address: str) -> None:
-    world.iam.untag_user(UserName="alice", TagKeys=["IKR:EMAIL"])
-    world.iam.tag_user(UserName="alice", Tags=[{"Key": "IKR:EMAIL", "Value": address}])
 
 
 class TestReminder:
@@ -69,6 +63,16 @@ class TestReminder:
 
         assert reminded == [1, 0, 0]
         assert len(subjects(world)) == 1
+
+    def test_of_two_runs_at_once_one_reminds(self, world: World) -> None:
+        """Both have found the reminder due; the note in the ledger tells the second that it is too late."""
+        world.wait(days=4)
+
+        with world.overtaken():
+            assert world.rotate()["reminded"] == 0
+
+        assert len(subjects(world)) == 1
+        assert world.faults_seen == []
 
     def test_who_still_uses_the_old_key_is_told_when(self, world: World, old: str, new: str) -> None:
         world.use_key("alice", new)
@@ -105,6 +109,39 @@ class TestReminder:
 
         assert world.rotate()["reminded"] == 1
 
+    def test_note_whose_answer_is_lost_is_known_again_when_it_is_sent_again(self, world: World) -> None:
+        world.wait(days=4)
+        world.controller.fault = Fault("UpdateItem", Kind.ANSWER_LOST)
+
+        assert world.rotate()["reminded"] == 1
+
+        assert world.controller.struck == "UpdateItem"
+        assert len(subjects(world)) == 1
+
+    def test_note_that_is_never_answered_does_not_lose_the_reminder(self, world: World, old: str) -> None:
+        """It may have been written: a run that found it there would take the user for reminded."""
+        world.wait(days=4)
+        world.controller.silent.add("UpdateItem")
+        assert world.rotate() == {}
+        assert (subjects(world), "reminded_at" in world.ledger()[old]) == ([], False)
+
+        world.controller.silent.clear()
+
+        assert world.rotate()["reminded"] == 1
+
+    def test_reminder_that_was_never_answered_is_not_sent_by_the_next_run(self, world: World, old: str) -> None:
+        """It may have arrived, and it holds nothing that the user could not do without."""
+        world.wait(days=4)
+        world.controller.silent.add("SendEmail")
+        assert world.rotate() == {}
+        arrived = subjects(world)
+
+        world.controller.silent.clear()
+
+        assert world.rotate()["reminded"] == 0
+        assert "reminded_at" in world.ledger()[old]
+        assert subjects(world) == arrived
+
     def test_none_where_the_stack_wants_none(self) -> None:
         with new_world(REMINDER_DAYS="0") as world:
             world.add_user("alice")
@@ -114,40 +151,3 @@ class TestReminder:
 
             assert world.rotate()["reminded"] == 0
             assert "GetAccessKeyLastUsed" not in world.controller.calls
-
-
-class TestChangedAddress:
-    def test_old_address_is_told_once(self, world: World) -> None:
-        """Whoever changes the tag redirects the user's mail: the one who is cut off has to hear of it."""
-        change_address(world, "new@example.com")
-
-        world.rotate()
-        world.rotate()
-
-        (mail,) = world.misaddressed
-        assert mail.to == "0@example.com"
-        assert "new@example.com" in mail.text
-
-    def test_further_mail_goes_to_the_new_address(self, world: World) -> None:
-        change_address(world, "new@example.com")
-
-        world.live(days=6)
-
-        assert {mail.to for mail in world.people["alice"].mails[1:]} == {"new@example.com"}
-
-    def test_service_that_fails_is_asked_again_by_the_next_run(self, world: World) -> None:
-        change_address(world, "new@example.com")
-        world.controller.outages["SendEmail"] = aws_error("SendEmail", "SendingPausedException", 400)
-        world.rotate()
-        assert world.misaddressed == []
-
-        world.controller.outages.clear()
-        world.rotate()
-
-        assert len(world.misaddressed) == 1
-
-    def test_address_that_stays_is_told_nothing(self, world: World) -> None:
-        world.rotate()
-
-        assert world.misaddressed == []
-        assert subjects(world) == []

@@ -21,7 +21,7 @@ def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("event", [None, [], {"dryrun": True}, {"force": True}, {"users": "alice"}])
+@pytest.mark.parametrize("event", [None, [], {"dryrun": True}, {"force": True}, {"again": True}, {"users": "alice"}])
 def test_bad_event_ends_before_any_call(world: World, event: Any) -> None:
     world.add_user("alice")
 

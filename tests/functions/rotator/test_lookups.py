@@ -16,7 +16,7 @@ from functions.common.clients import Clients
 from functions.common.entry import Entry, Status
 from functions.common.keys import AccessKeys
 from functions.common.ledger import Ledger
-from functions.rotator.decide import Action, decide, needs_listing
+from functions.rotator.decide import Action, Rules, decide, needs_listing
 from tests.simulation.faults import Fault, Kind
 from tests.simulation.world import START, TABLE, World, new_world
 
@@ -30,7 +30,9 @@ steps = st.one_of(
     st.tuples(st.sampled_from(["run", "run", "stream", "make", "cancel"]), st.just(0)),
     st.tuples(st.sampled_from(["delete", "switch"]), st.integers(0, 1)),
     st.tuples(st.just("wait"), st.sampled_from([1, DAY, 4 * DAY, 40 * DAY, 79 * DAY, 81 * DAY])),
+    st.tuples(st.just("away"), st.sampled_from([DAY, 4 * DAY, 20 * DAY])),
     st.tuples(st.just("limit"), st.sampled_from([0, 2, 80, 200])),
+    st.tuples(st.just("address"), st.integers(0, 1)),
 )
 
 
@@ -59,12 +61,12 @@ class Auditor:
         self.left_out = 0
         self.hidden: list[Action] = []
 
-    def needs_listing(self, entries: Sequence[Entry], rotate_after_days: int, now: datetime) -> bool:
-        if needs_listing(entries, rotate_after_days, now):
+    def needs_listing(self, entries: Sequence[Entry], rules: Rules, now: datetime) -> bool:
+        if needs_listing(entries, rules, now):
             return True
         self.left_out += 1
-        found = decide(self._keys.of(USER) or [], entries, rotate_after_days, now)
-        if found.action in {Action.ROTATE, Action.RECOVER}:
+        found = decide(self._keys.of(USER) or [], entries, rules, now)
+        if found.action in {Action.ROTATE, Action.RECOVER, Action.TAKE_BACK}:
             self.hidden.append(found.action)
         return False
 
@@ -78,14 +80,22 @@ def take(world: World, step: Step) -> None:
         case ("wait", hours):
             world.read_mail()
             world.wait(hours=hours)
+        case ("away", hours):
+            world.wait(hours=hours)
+        case ("address", number):
+            world.change_address(USER, f"{number}@example.com")
         case ("cancel", _):
-            for item in world.ledger(USER).values():
-                if item["status"] in {"expiring", "inactive"}:
-                    world.remove_item(USER, item["ak"])
+            cancel(world)
         case ("limit", days):
             world.iam.tag_user(UserName=USER, Tags=[{"Key": "IKR:ROTATE_AFTER_DAYS", "Value": str(days)}])
         case (change, which):
             change_keys(world, change, which)
+
+
+def cancel(world: World) -> None:
+    for item in world.ledger(USER).values():
+        if item["status"] in {"expiring", "inactive"}:
+            world.remove_item(USER, item["ak"])
 
 
 def change_keys(world: World, change: str, which: int) -> None:

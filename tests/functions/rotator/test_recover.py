@@ -7,12 +7,13 @@ import pytest
 from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import World, new_world
 
+MAIL_DOWN = aws_error("SendEmail", "AccountSuspendedException", 400, "sending is paused")
 REFUSED_ADDRESS = aws_error("SendEmail", "BadRequestException", 400, "illegal address")
 
 
-def left_behind(world: World, operation: str, kind: Kind = Kind.DIES_AFTER) -> str:
+def left_behind(world: World, operation: str, kind: Kind = Kind.DIES_AFTER, *, path: str = "/") -> str:
     """A rotation whose process died at this call, more than a lease ago; gives the old key."""
-    world.add_user("alice")
+    world.add_user("alice", path=path)
     world.wait(days=81)
     (old,) = world.keys("alice")
     world.controller.fault = Fault(operation, kind)
@@ -154,8 +155,108 @@ class TestDelivering:
         assert world.rotate() == {}
 
         assert world.keys("alice") == {old: "Active"}
-        assert world.ledger()[old]["status"] == "current"
+        assert (world.ledger()[old]["status"], world.ledger()[old]["failures"]) == ("current", "1")
         assert world.parameters() == {}
+
+    def test_service_that_fails_leaves_it_to_a_later_day(self, world: World) -> None:
+        """The mail may be out since the first time: the key must stay, and the next try comes a day later."""
+        old = left_behind(world, "SendEmail", Kind.DIES_BEFORE)
+        new = successor(world, old)
+        world.controller.outages["SendEmail"] = MAIL_DOWN
+        assert world.rotate() == {}
+        world.controller.outages.clear()
+        world.wait(minutes=16)
+        assert world.rotate()["skipped"] == {"backing_off": 1}
+
+        world.wait(days=1)
+
+        assert world.rotate()["recovered"] == 1
+        assert list(world.keys("alice")) == [old, new]
+        assert {"failures", "try_again_on"}.isdisjoint(world.ledger()[old])
+
+
+class TestOtherPerson:
+    """What was sealed for one address and one name goes to no other."""
+
+    def test_changed_address_gets_nothing_of_it(self, world: World) -> None:
+        """The old address hears of the change, the new one gets a key of its own once it has stood."""
+        old = left_behind(world, "SendEmail", Kind.DIES_BEFORE)
+        lost = successor(world, old)
+        world.change_address("alice", "new@example.com")
+
+        summary = world.rotate()
+
+        assert (summary["recovered"], summary["rotated"], summary["skipped"]) == (1, 0, {"address_held": 1})
+        assert world.keys("alice") == {old: "Active"}
+        assert world.parameters() == {}
+        assert [mail.to for mail in world.misaddressed] == ["0@example.com"]
+        assert world.people["alice"].mails == []
+        world.wait(days=2)
+        assert world.rotate()["rotated"] == 1
+        (mail,) = world.people["alice"].mails
+        assert (mail.to, lost in mail.text) == ("new@example.com", False)
+
+    def test_changed_address_gets_a_key_of_its_own_at_once_where_an_operator_forces_it(self, world: World) -> None:
+        old = left_behind(world, "SendEmail", Kind.DIES_BEFORE)
+        lost = successor(world, old)
+        world.change_address("alice", "new@example.com")
+
+        summary = world.rotate({"users": ["alice"], "force": True})
+
+        assert (summary["recovered"], summary["rotated"]) == (1, 1)
+        assert lost not in world.keys("alice")
+        assert all(lost not in mail.text for mail in world.people["alice"].mails)
+        assert [mail.to for mail in world.misaddressed] == ["0@example.com"]
+        assert world.orphans() == []
+
+    def test_address_that_mail_came_back_from_gets_nothing_more(self, world: World) -> None:
+        old = left_behind(world, "SendEmail", Kind.DIES_BEFORE)
+        world.rewrite("alice", old, undeliverable="0@example.com")
+
+        summary = world.rotate()
+
+        assert (summary["recovered"], summary["skipped"]) == (1, {"undeliverable": 1})
+        assert world.keys("alice") == {old: "Active"}
+        assert world.parameters() == {}
+        assert world.controller.counted["SendEmail"] == 1, "the one that was struck"
+
+    def test_renamed_user_cannot_read_the_old_names_key_and_gets_another(self, world: World) -> None:
+        old = left_behind(world, "SendEmail")
+        lost = successor(world, old)
+        world.rename("alice", "alice-smith")
+
+        summary = world.rotate()
+
+        assert (summary["recovered"], summary["rotated"]) == (1, 1)
+        assert lost not in world.keys("alice-smith")
+        assert set(world.parameters()) == {"/ikr/secret/iam/alice-smith"}
+        assert world.orphans() == []
+
+
+class TestProof:
+    """Nothing is withdrawn on the word of one listing."""
+
+    def test_successor_that_is_not_listed_and_exists_is_waited_for(self, world: World) -> None:
+        old = left_behind(world, "SendEmail")
+        new = successor(world, old)
+
+        with world.unlisted(keys=[new]):
+            assert world.rotate() == {}
+
+        assert f"IAM does not list access key {new} of alice, and says it exists" in str(world.faults_seen[-1])
+        assert (world.ledger()[old]["status"], list(world.keys("alice"))) == ("delivering", [old, new])
+        world.wait(minutes=16)
+        assert world.rotate()["recovered"] == 1
+        assert (world.ledger()[old]["status"], list(world.keys("alice"))) == ("expiring", [old, new])
+
+    def test_successor_that_is_proved_to_be_gone_is_replaced(self, world: World) -> None:
+        old = left_behind(world, "SendEmail")
+        world.iam.delete_access_key(UserName="alice", AccessKeyId=successor(world, old))
+
+        summary = world.rotate()
+
+        assert (summary["recovered"], summary["rotated"]) == (1, 1)
+        assert world.orphans() == []
 
 
 class TestNobodyIsLockedOut:
@@ -249,21 +350,20 @@ class TestOutOfReach:
         assert f"the replacement of access key {old} was cut short" in str(world.faults_seen[-1])
         assert len(world.keys("alice")) == 2
 
-    def test_leftover_of_a_user_who_was_renamed(self, world: World) -> None:
-        """A user cannot be deleted while there are keys: who is gone with a key left has another name now."""
-        old = left_behind(world, "CreateAccessKey")
-        world.rename("alice", "alice-smith")
+    def test_leftover_of_a_user_whom_the_stack_no_longer_serves(self) -> None:
+        with new_world(USER_PATHS="/people/") as world:
+            old = left_behind(world, "CreateAccessKey", path="/people/")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("USER_PATHS", "/bots/")
 
-        world.rotate()
+                assert world.rotate() == {}
 
-        assert "IAM user alice was renamed to alice-smith" in str(world.faults_seen[-1])
-        assert world.ledger()[old]["status"] == "rotating"
+            assert f"the replacement of access key {old} was cut short" in str(world.faults_seen[-1])
+            assert len(world.keys("alice")) == 2
 
     def test_leftover_of_a_user_who_is_gone_is_forgotten(self, world: World) -> None:
         left_behind(world, "CreateAccessKey")
-        for key in world.keys("alice"):
-            world.iam.delete_access_key(UserName="alice", AccessKeyId=key)
-        world.iam.delete_user(UserName="alice")
+        world.delete_user("alice")
 
         world.rotate()
 

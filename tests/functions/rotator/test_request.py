@@ -19,7 +19,10 @@ SCHEDULED = {"version": "0", "source": "aws.events", "detail-type": "Scheduled E
         ({"users": ["alice", "bob"]}, Request(users=("alice", "bob"))),
         ({"users": ["alice"], "force": True}, Request(users=("alice",), force=True)),
         ({"users": ["alice"], "force": True, "dry_run": True}, Request(users=("alice",), force=True, dry_run=True)),
-        ({"force": False, "dry_run": False, "users": None}, Request()),
+        ({"users": ["bob"], "again": True}, Request(users=("bob",), again=True)),
+        ({"users": ["bob"], "again": True, "force": True}, Request(users=("bob",), again=True, force=True)),
+        ({"users": ["bob"], "again": False, "dry_run": True}, Request(users=("bob",), dry_run=True)),
+        ({"force": False, "dry_run": False, "again": False, "users": None}, Request()),
     ],
 )
 def test_event_that_is_taken(event: Any, request_: Request) -> None:
@@ -32,7 +35,7 @@ def test_event_that_is_taken(event: Any, request_: Request) -> None:
         (None, "not a JSON object"),
         ([], "not a JSON object"),
         ("dry_run", "not a JSON object"),
-        ({"dryrun": True}, "unknown in the event: dryrun; it takes dry_run, users, force"),
+        ({"dryrun": True}, "unknown in the event: dryrun; it takes dry_run, users, force, again"),
         ({"dry_run": "true"}, "true or false"),
         ({"dry_run": 1}, "true or false"),
         ({"users": ["alice"], "force": "yes"}, "true or false"),
@@ -42,6 +45,13 @@ def test_event_that_is_taken(event: Any, request_: Request) -> None:
         ({"users": [1]}, "list of user names"),
         ({"users": {"alice": True}}, "list of user names"),
         ({"force": True}, "force needs users"),
+        ({"again": True}, "again needs users"),
+        ({"users": None, "again": True}, "again needs users"),
+        ({"users": [], "again": True}, "list of user names"),
+        ({"users": ["bob"], "again": True, "dry_run": True}, "again and dry_run do not go together"),
+        ({"users": ["bob"], "again": "true"}, "again is true or false"),
+        ({"users": ["bob"], "again": 1}, "again is true or false"),
+        ({"users": ["bob"], "again": None}, "again is true or false"),
     ],
 )
 def test_typing_error_does_not_start_a_run(event: Any, fault: str) -> None:

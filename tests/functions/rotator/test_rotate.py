@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
+from botocore.exceptions import ClientError
 
+from functions.mail.message import NewKey
 from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import Person, World, new_world
 
@@ -27,26 +29,14 @@ def due(world: World, name: str = "alice") -> str:
     return key
 
 
-def meanwhile(world: World, operation: str, act: Callable[[], object]) -> None:
-    """Have something happen once, right after the first call of an operation."""
-    observe, pending = world.controller.observe, [act]
-
-    def also_act(called: str, body: bytes) -> None:
-        observe(called, body)
-        if called == operation and pending:
-            pending.pop()()
-
-    world.controller.observe = also_act
-
-
 def failure_of(summary: dict[str, object], world: World) -> str:
     """The run has failed loudly: tell what it said."""
     assert summary == {}
     return str(world.faults_seen[-1])
 
 
-def assert_as_before(world: World, key: str, name: str = "alice") -> None:
-    """Nothing of the rotation is left, and the next run carries it out."""
+def assert_as_before(world: World, key: str, name: str = "alice", *, days: int = 0) -> None:
+    """Nothing of the rotation is left, and a run after so many days carries it out."""
     assert world.keys(name) == {key: "Active"}
     assert {entry["status"] for entry in world.ledger(name).values()} <= {"current"}
     assert world.parameters() == {}
@@ -54,6 +44,7 @@ def assert_as_before(world: World, key: str, name: str = "alice") -> None:
     world.controller.fault = None
     world.controller.outages.clear()
     world.controller.silent.clear()
+    world.wait(days=days)
     assert world.rotate()["rotated"] == 1
     assert len(world.keys(name)) == 2
     assert world.orphans() == []
@@ -61,7 +52,7 @@ def assert_as_before(world: World, key: str, name: str = "alice") -> None:
 
 class TestSteps:
     def test_intent_is_written_before_the_key_is_made_and_the_key_before_it_is_mailed(self, world: World) -> None:
-        """In any other order, a death in between leaves a key that nobody holds or that nothing points to."""
+        """In any other order, a death in between leaves a key that nobody holds, or a fault of SSM costs a key."""
         due(world)
 
         world.rotate()
@@ -69,8 +60,8 @@ class TestSteps:
         writes = [call for call in world.controller.calls if not call.startswith(("Get", "List", "Scan", "Describe"))]
         assert writes == [
             "UpdateItem",
-            "CreateAccessKey",
             "PutParameter",
+            "CreateAccessKey",
             "UpdateItem",
             "SendEmail",
             "TransactWriteItems",
@@ -143,7 +134,6 @@ class TestRollBack:
             ("PutParameter", Kind.REFUSED),
             ("PutParameter", Kind.BROKEN),
             ("PutParameter", Kind.ANSWER_LOST),
-            ("SendEmail", Kind.REFUSED),
         ],
     )
     def test_failing_step_is_taken_back(self, world: World, operation: str, kind: Kind) -> None:
@@ -158,12 +148,59 @@ class TestRollBack:
         assert world.people["alice"].mails == []
         assert_as_before(world, key)
 
+    @pytest.mark.parametrize("fault", [MAIL_DOWN, REFUSED_ADDRESS])
+    def test_mail_that_is_not_taken_is_taken_back_and_tried_again_the_next_day(
+        self, world: World, fault: ClientError
+    ) -> None:
+        key = due(world)
+        world.controller.outages["SendEmail"] = fault
+
+        assert "1 of this run's users could not be served: alice: SES " in failure_of(world.rotate(), world)
+
+        assert world.rotate()["skipped"] == {"backing_off": 1}
+        assert_as_before(world, key, days=1)
+
+    @pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.BROKEN, Kind.ANSWER_LOST])
+    def test_fault_of_the_parameter_store_costs_no_key(self, world: World, kind: Kind) -> None:
+        """It would strike everybody, and a key that is made and taken back each day is one more that may get lost."""
+        due(world)
+        if kind is Kind.ANSWER_LOST:
+            world.controller.silent.add("PutParameter")
+        else:
+            world.controller.fault = Fault("PutParameter", kind)
+
+        assert "could not be stored" in failure_of(world.rotate(), world)
+
+        assert world.controller.counted["CreateAccessKey"] == 0
+
+    @pytest.mark.parametrize("world_like", [{"ENCRYPT_KEY_PAIR": "true"}, {"ENCRYPT_KEY_PAIR": "false"}])
+    def test_fault_of_the_template_costs_no_key(self, world_like: dict[str, str]) -> None:
+        """An operator's own words may name what there is not."""
+        with new_world(**world_like) as world:
+            key = due(world)
+
+            with mock.patch.object(NewKey, "subject", property(lambda notice: notice.no_such_thing)):
+                assert "alice: AttributeError" in failure_of(world.rotate(), world)
+
+            assert world.controller.counted["CreateAccessKey"] == 0
+            assert_as_before(world, key)
+
+    def test_encryption_key_that_cannot_be_removed_leaves_no_lease_behind(self, world: World) -> None:
+        """Where SSM is down altogether, the next run need not wait for a recovery."""
+        key = due(world)
+        for operation in ("PutParameter", "DescribeParameters", "DeleteParameter"):
+            world.controller.outages[operation] = aws_error(operation, "InternalServerError", 500)
+
+        assert "could not be stored" in failure_of(world.rotate(), world)
+
+        assert_as_before(world, key)
+
     def test_second_write_that_fails_is_taken_back(self, world: World) -> None:
         """The update to delivering: the successor is not to be found by its entry yet."""
         key = due(world)
         refusal = aws_error("UpdateItem", "AccessDeniedException", 400)
-        meanwhile(world, "PutParameter", lambda: world.controller.outages.update(UpdateItem=refusal))
-        meanwhile(world, "DeleteParameter", world.controller.outages.clear)
+        world.meanwhile("CreateAccessKey", lambda: world.controller.outages.update(UpdateItem=refusal))
+        world.meanwhile("DeleteParameter", world.controller.outages.clear)
 
         assert "UpdateItem: AccessDenied" in failure_of(world.rotate(), world)
 
@@ -200,7 +237,7 @@ class TestRollBack:
             world.add_user(name)
         world.wait(days=81)
         world.controller.outages["SendEmail"] = REFUSED_ADDRESS
-        meanwhile(world, "DeleteAccessKey", world.controller.outages.clear)
+        world.meanwhile("DeleteAccessKey", world.controller.outages.clear)
 
         told = failure_of(world.rotate(), world)
 
@@ -208,8 +245,8 @@ class TestRollBack:
         assert sorted(len(world.keys(name)) for name in ("alice", "bob", "carl")) == [1, 2, 2]
         assert world.orphans() == []
 
-    def test_mail_service_that_is_down_ends_the_run_after_one_roll_back(self, world: World) -> None:
-        """There is no point in making keys for everybody else."""
+    def test_mail_service_that_is_down_ends_the_run_after_three_roll_backs(self, world: World) -> None:
+        """There is no point in making keys for everybody else; and one user alone may have a mailbox that fails."""
         for number in range(12):
             world.add_user(f"user{number}")
         world.wait(days=81)
@@ -217,8 +254,8 @@ class TestRollBack:
 
         told = failure_of(world.rotate(), world)
 
-        assert "1 of this run's users could not be served" in told
-        assert world.controller.counted["CreateAccessKey"] == world.controller.counted["DeleteAccessKey"] == 1
+        assert "3 of this run's users could not be served" in told
+        assert world.controller.counted["CreateAccessKey"] == world.controller.counted["DeleteAccessKey"] == 3
         assert all(len(world.keys(f"user{number}")) == 1 for number in range(12))
 
     def test_what_cannot_be_taken_back_is_left_to_recovery(self, world: World) -> None:
@@ -236,12 +273,65 @@ class TestRollBack:
         assert world.orphans() == []
 
 
+class TestUnanswered:
+    """A mail whose answer is lost may have arrived: its key must not be taken back."""
+
+    def test_sealed_mail_is_sent_again_by_a_later_run(self, world: World) -> None:
+        key = due(world)
+        world.controller.silent.add("SendEmail")
+        assert "SES was called, and did not answer" in failure_of(world.rotate(), world)
+        assert (world.ledger()[key]["status"], len(world.keys("alice"))) == ("delivering", 2)
+        made, arrived = world.keys("alice"), len(world.people["alice"].mails)
+        world.controller.silent.clear()
+
+        world.wait(days=1)
+
+        assert world.rotate()["recovered"] == 1
+        assert (world.keys("alice"), world.ledger()[key]["status"]) == (made, "expiring")
+        assert len(world.people["alice"].mails) == arrived + 1
+        assert world.orphans() == []
+
+    @pytest.mark.parametrize("arrived", [True, False])
+    def test_plain_mail_is_settled_by_a_later_run(self, plain_world: World, arrived: bool) -> None:
+        """Its secret is gone: a key that was used is the user's, and any other one is replaced."""
+        key = due(plain_world)
+        plain_world.controller.silent.add("SendEmail")
+        failure_of(plain_world.rotate(), plain_world)
+        made = plain_world.keys("alice")
+        assert (plain_world.ledger()[key]["status"], len(made)) == ("delivering", 2)
+        plain_world.controller.silent.clear()
+        if arrived:
+            plain_world.read_mail()
+
+        plain_world.wait(days=1)
+
+        summary = plain_world.rotate()
+        assert (summary["recovered"], summary["rotated"]) == (1, 0 if arrived else 1)
+        assert (plain_world.keys("alice") == made) is arrived
+        assert plain_world.orphans() == []
+
+    def test_user_with_a_mail_that_arrived_after_all_is_not_mailed_again(self, world: World) -> None:
+        key = due(world)
+        world.controller.silent.add("SendEmail")
+        failure_of(world.rotate(), world)
+        world.controller.silent.clear()
+        arrived = len(world.people["alice"].mails)
+        world.read_mail()
+
+        world.wait(days=1)
+
+        assert world.rotate()["recovered"] == 1
+        assert world.ledger()[key]["status"] == "expiring"
+        assert len(world.people["alice"].mails) == arrived
+
+
 class TestArming:
     def test_fault_that_passes_is_waited_out(self, world: World) -> None:
         key = due(world)
         world.controller.fault = Fault("TransactWriteItems", Kind.REFUSED)
 
-        assert world.rotate()["rotated"] == 1
+        with world.pauses_pass():
+            assert world.rotate()["rotated"] == 1
 
         assert world.ledger()[key]["status"] == "expiring"
         assert len(world.people["alice"].mails) == 1
@@ -251,7 +341,8 @@ class TestArming:
         key = due(world)
         world.controller.outages["TransactWriteItems"] = aws_error("TransactWriteItems", "AccessDeniedException", 400)
 
-        assert "TransactWriteItems: AccessDeniedException" in failure_of(world.rotate(), world)
+        with world.pauses_pass():
+            assert "TransactWriteItems: AccessDeniedException" in failure_of(world.rotate(), world)
 
         assert len(world.keys("alice")) == 2
         assert world.orphans() == []
@@ -263,7 +354,7 @@ class TestOthers:
     def test_second_key_made_meanwhile_is_left_alone(self, world: World) -> None:
         """IAM's limit tells it; the intent is taken back."""
         key = due(world)
-        meanwhile(world, "UpdateItem", lambda: world.add_key("alice"))
+        world.meanwhile("UpdateItem", lambda: world.add_key("alice"))
 
         assert world.rotate()["skipped"] == {"foreign_key": 1}
 
@@ -276,12 +367,7 @@ class TestOthers:
             world.add_user(name)
         world.wait(days=81)
 
-        def dismiss() -> None:
-            for key in world.keys("alice"):
-                world.iam.delete_access_key(UserName="alice", AccessKeyId=key)
-            world.iam.delete_user(UserName="alice")
-
-        meanwhile(world, "ListAccountAliases", dismiss)
+        world.meanwhile("ListAccountAliases", lambda: world.delete_user("alice"))
 
         told = failure_of(world.rotate(), world)
 

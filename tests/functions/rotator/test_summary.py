@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from functions.common import telemetry
 from functions.common.errors import RunFailed
 from functions.common.keys import AccessKey
 from functions.rotator.decide import Action, Decision, Reason
@@ -22,22 +25,56 @@ def test_decisions_without_work_are_counted() -> None:
 
 
 def test_json_has_every_count_and_names_in_order() -> None:
-    summary = Summary(rotated=1, misconfigured={"dan": "bad", "carl": "bad"}, failed={"bob": "why"})
+    summary = Summary(
+        rotated=1,
+        overdue={"fred": 101, "eve": 95},
+        addresses_changed={"bob", "alice"},
+        returned={"carl", "bob"},
+        dormant={"dan", "carl"},
+        refused={"hugo": "used", "gina": "no such user"},
+        misconfigured={"dan": "bad", "carl": "bad"},
+        failed={"bob": "why"},
+        unknown_keys={"alice"},
+    )
     summary.skip(Reason.NO_KEY)
     summary.skip(Reason.FOREIGN_KEY)
 
     told = summary.to_json()
 
     assert told == {
-        **dict.fromkeys(("recovered", "rearmed", "swept", "reminded", "in_grace", "not_due", "remaining"), 0),
-        **dict.fromkeys(("overdue", "oldest_key_age_days", "malformed"), 0),
+        **dict.fromkeys(("recovered", "taken_back", "rearmed", "swept", "reminded"), 0),
+        **dict.fromkeys(("in_grace", "not_due", "remaining", "oldest_key_age_days", "malformed"), 0),
         "rotated": 1,
+        "overdue": {"eve": 95, "fred": 101},
+        "addresses_changed": ["alice", "bob"],
+        "returned": ["bob", "carl"],
+        "dormant": ["carl", "dan"],
+        "refused": {"gina": "no such user", "hugo": "used"},
+        "out_of_step": False,
         "skipped": {"foreign_key": 1, "no_key": 1},
         "misconfigured": {"carl": "bad", "dan": "bad"},
         "failed": {"bob": "why"},
     }
-    assert {name for name, value in told.items() if value == 0} >= {"recovered", "swept", "in_grace", "remaining"}
-    assert [list(told[name]) for name in ("skipped", "misconfigured")] == [["foreign_key", "no_key"], ["carl", "dan"]]
+    named = ("overdue", "refused", "skipped", "misconfigured")
+    assert [list(told[name]) for name in named] == [sorted(told[name]) for name in named]
+
+
+def test_metrics_count_whom_somebody_has_to_attend_to(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = Summary(
+        taken_back=3,
+        overdue={"eve": 95, "fred": 101},
+        addresses_changed={"alice"},
+        returned={"bob", "carl"},
+        dormant={"dan"},
+        out_of_step=True,
+    )
+
+    summary.publish()
+    telemetry.flush()
+
+    counted = json.loads(capsys.readouterr().out.splitlines()[-1])
+    names = ("TakenBack", "KeysOverdue", "AddressesChanged", "MailsReturned", "Dormant", "LedgerOutOfStep")
+    assert [counted[name] for name in names] == [[3], [2], [1], [2], [1], [1]]
 
 
 def test_dry_run_tells_each_decision() -> None:

@@ -1,81 +1,145 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime
+from typing import Any
 
 import pytest
 
 from functions.common.entry import Entry, Status, to_item
-from functions.common.tags import UserPolicy
-from functions.rotator.census import Census, User
-from functions.rotator.sweep import LOST_AFTER, STREAM_CLOCK, Chore, chores
+from functions.rotator import sweep
+from functions.rotator.census import Census
+from functions.rotator.decide import CLOCK_SKEW, LEASE, UNDER_WAY, Rules
+from functions.rotator.sweep import LOST_AFTER, STREAM_CLOCK, Chore
+from tests.functions.rotator.alice import DAY, EMAIL, NEW, SECOND, census, entry, rules, successor
 from tests.simulation.faults import aws_error
 from tests.simulation.world import START, World, new_world
 
-OLD, NEW = "AKIAFAKE00000000OLD1", "AKIAFAKE00000000NEW1"
-SECOND = timedelta(seconds=1)
-CURRENT = Entry(user="alice", key_id=NEW, status=Status.CURRENT, created_at=START)
-EXPIRING = Entry(user="alice", key_id=OLD, status=Status.EXPIRING, created_at=START, delete_on=START)
-SUCCESSOR = replace(CURRENT, replaces=OLD, replaces_until=START)
-POLICY = UserPolicy(email="alice@example.com", rotate_after_days=80, delete_after_days=5, instruction="")
+OTHER = "other@example.com"
+CURRENT = entry(key_id=NEW, days=0)
+EXPIRING = entry(Status.EXPIRING, days=0, delete_on=START, new_key_id=NEW)
+SUCCESSOR = successor()
 LOST = START + LOST_AFTER + SECOND
 
 
-def found(*entries: Entry, tagged: bool = True) -> Census:
-    return Census(
-        users=[User(name="alice", id="AIDAFAKE", policy=POLICY, entries=entries)] if tagged else [],
-        names={"alice"},
-        entries=list(entries),
-    )
+def chores(found: Census, now: datetime, holding: Rules | None = None) -> list[tuple[Chore, Entry]]:
+    return list(sweep.chores(found, lambda _: holding or rules(), now))
+
+
+def untagged(*entries: Entry) -> Census:
+    """An account in which she exists, and has opted out."""
+    return census(*entries, users=[])
 
 
 class TestChores:
     @pytest.mark.parametrize("status", [Status.EXPIRING, Status.INACTIVE])
     def test_what_is_due_is_collected_and_nothing_earlier(self, status: Status) -> None:
         """A removal that the stream's clock stamps before the time would be a cancellation."""
-        entry = replace(EXPIRING, status=status)
+        ending = replace(EXPIRING, status=status)
 
-        assert list(chores(found(entry), START + STREAM_CLOCK - SECOND)) == []
-        assert list(chores(found(entry), START + STREAM_CLOCK)) == [(Chore.COLLECT, entry)]
+        assert chores(census(ending), START + STREAM_CLOCK - SECOND) == []
+        assert chores(census(ending), START + STREAM_CLOCK) == [(Chore.COLLECT, ending)]
 
     def test_given_up_deletion_is_tried_once_more(self) -> None:
         failed = replace(EXPIRING, status=Status.FAILED, delete_on=None)
 
-        assert list(chores(found(failed), START)) == [(Chore.RETRY, failed)]
+        assert chores(census(failed), START) == [(Chore.RETRY, failed)]
 
     @pytest.mark.parametrize("status", [Status.CURRENT, Status.ROTATING, Status.DELIVERING, Status.FAILED])
-    def test_entry_of_a_user_who_is_gone_is_forgotten(self, status: Status) -> None:
-        entry = replace(CURRENT, user="bob", status=status)
+    @pytest.mark.parametrize("owner", [{"user": "bob"}, {"user_id": "AIDAFAKE00000FORMER1"}])
+    def test_entry_of_a_user_who_is_gone_is_forgotten(self, status: Status, owner: dict[str, Any]) -> None:
+        """Somebody else may have the name by now."""
+        of_nobody = replace(CURRENT, status=status, **owner)
+        now = START + LEASE + CLOCK_SKEW + SECOND
 
-        assert list(chores(found(entry), START)) == [(Chore.FORGET, entry)]
+        assert chores(census(of_nobody), now) == [(Chore.FORGET, of_nobody)]
+
+    @pytest.mark.parametrize("status", sorted(UNDER_WAY))
+    def test_rotation_under_way_is_not_forgotten_though_its_user_seems_to_be_gone(self, status: Status) -> None:
+        of_nobody = replace(CURRENT, user="bob", status=status)
+
+        assert chores(census(of_nobody), START + LEASE + CLOCK_SKEW) == []
 
     def test_pending_deletion_of_a_user_who_is_gone_goes_its_way(self) -> None:
         """The destructor still has the encryption key to delete."""
-        entry = replace(EXPIRING, user="bob")
+        of_nobody = replace(EXPIRING, user="bob")
 
-        assert list(chores(found(entry), START + STREAM_CLOCK - SECOND)) == []
-        assert list(chores(found(entry), START + STREAM_CLOCK)) == [(Chore.COLLECT, entry)]
+        assert chores(census(of_nobody), START + STREAM_CLOCK - SECOND) == []
+        assert chores(census(of_nobody), START + STREAM_CLOCK) == [(Chore.COLLECT, of_nobody)]
 
     def test_lost_deletion_is_armed_again_after_an_hour(self) -> None:
-        assert list(chores(found(SUCCESSOR), START + LOST_AFTER)) == []
-        assert list(chores(found(SUCCESSOR), LOST)) == [(Chore.REARM, SUCCESSOR)]
+        assert chores(census(SUCCESSOR), START + LOST_AFTER) == []
+        assert chores(census(SUCCESSOR), LOST) == [(Chore.REARM, SUCCESSOR)]
+
+    def test_deletion_taken_out_before_its_time_is_called_off(self) -> None:
+        """The destructor has heard of it within the minute, or never will."""
+        early = START - STREAM_CLOCK
+
+        assert chores(census(SUCCESSOR), early - SECOND) == [(Chore.CALL_OFF, SUCCESSOR)]
+        assert chores(census(SUCCESSOR), early) == []
 
     @pytest.mark.parametrize("status", list(Status))
     def test_deletion_that_is_in_the_ledger_is_not_lost(self, status: Status) -> None:
         there = replace(EXPIRING, status=status, delete_on=LOST + SECOND)
 
-        assert Chore.REARM not in [chore for chore, _ in chores(found(SUCCESSOR, there), LOST)]
+        assert {chore for chore, _ in chores(census(SUCCESSOR, there), LOST)} <= {Chore.RETRY}
+        assert {chore for chore, _ in chores(census(SUCCESSOR, there), START - DAY)} <= {Chore.RETRY}
 
     def test_deletion_for_a_user_who_opted_out_is_not_armed_again(self) -> None:
-        assert list(chores(found(SUCCESSOR, tagged=False), LOST)) == []
+        assert chores(untagged(SUCCESSOR), LOST) == []
 
     def test_key_in_use_is_left_alone(self) -> None:
-        assert list(chores(found(CURRENT), LOST)) == []
+        assert chores(census(CURRENT), LOST) == []
+
+    def test_encryption_key_is_looked_after_until_the_new_key_is_used(self) -> None:
+        """Once the old key has ended; before that it is the destructor's."""
+        unread = replace(CURRENT, unconfirmed_since=START)
+
+        assert chores(census(unread), START + DAY) == [(Chore.UNSEAL, unread)]
+        assert chores(census(successor(unconfirmed_since=START), EXPIRING), START) == []
+
+    @pytest.mark.parametrize(
+        "known",
+        [
+            replace(CURRENT, email=None, user_id=None),
+            replace(CURRENT, email=None),
+            replace(CURRENT, user_id=None),
+            replace(CURRENT, pending_email=OTHER, address_changed_at=START),
+            replace(CURRENT, email=OTHER, pending_email=EMAIL, address_changed_at=START - 2 * DAY),
+        ],
+    )
+    def test_address_without_a_question_is_written_down(self, known: Entry) -> None:
+        assert chores(census(known), START) == [(Chore.ADDRESS, known)]
+
+    @pytest.mark.parametrize(
+        "known",
+        [
+            replace(CURRENT, email=OTHER),
+            replace(CURRENT, email=OTHER, pending_email=EMAIL, address_changed_at=START - DAY),
+            replace(CURRENT, status=Status.ROTATING, email=None),
+        ],
+    )
+    @pytest.mark.parametrize("force", [False, True])
+    def test_address_with_a_question_is_not(self, known: Entry, force: bool) -> None:
+        """An operator who forces a rotation ends no hold: the old address has to hear of it first."""
+        assert chores(census(known), START, rules(force=force)) == []
+
+    def test_address_is_not_written_down_before_the_rotation_to_the_old_one_is_taken_back(self) -> None:
+        change: dict[str, Any] = {"email": OTHER, "pending_email": EMAIL, "address_changed_at": START - 2 * DAY}
+        expiring = replace(EXPIRING, delete_on=START + DAY, **change)
+
+        assert chores(census(expiring, successor(**change)), START) == []
+
+    def test_rotation_to_be_taken_back_is_not_collected_before(self) -> None:
+        returned = replace(EXPIRING, undeliverable=EMAIL)
+
+        assert chores(census(returned, SUCCESSOR), LOST) == []
 
 
 class TestSweeping:
     def test_late_ttl_is_not_waited_for(self, world: World) -> None:
         old = self.rotated(world)
+        world.read_mail()
         world.wait(days=5, minutes=1)
 
         assert world.rotate()["swept"] == 1
@@ -111,10 +175,10 @@ class TestSweeping:
         summary = world.rotate()
 
         assert (summary["rearmed"], summary["swept"]) == (0, 0)
-        assert [entry.get("replaces") for entry in world.ledger().values()] == [None]
+        assert [item.get("replaces") for item in world.ledger().values()] == [None]
 
     def test_given_up_deletion_heals_by_itself(self) -> None:
-        """Once its cause is mended, nobody has to touch the ledger."""
+        """Once its cause is fixed, nobody has to touch the ledger."""
         with new_world(MAX_DELETION_ATTEMPTS="1") as world:
             old = self.rotated(world)
             world.read_mail()
@@ -134,14 +198,7 @@ class TestSweeping:
         """The second finds the entry gone, and says nothing of it."""
         old = self.rotated(world)
         world.wait(days=5)
-        observe = world.controller.observe
-
-        def collect_first(operation: str, body: bytes) -> None:
-            observe(operation, body)
-            if operation == "GetAccountAuthorizationDetails":
-                world.remove_item("alice", old)
-
-        world.controller.observe = collect_first
+        world.meanwhile("GetAccountAuthorizationDetails", lambda: world.remove_item("alice", old))
 
         summary = world.rotate()
 
@@ -163,6 +220,45 @@ class TestSweeping:
 
         assert world.rotate()["swept"] == 1
         assert world.ledger() == {}
+
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_lost_record_of_a_cancellation_is_made_up_for(self, world: World, is_there: bool) -> None:
+        """The old key is known again, and the new one waits for nothing."""
+        old = self.rotated(world)
+        world.read_mail()
+        world.wait(days=1)
+        world.remove_item("alice", old)
+        world.lose_stream()
+        if not is_there:
+            world.iam.delete_access_key(UserName="alice", AccessKeyId=old)
+
+        world.rotate()
+
+        assert world.ledger().get(old, {}).get("status") == ("current" if is_there else None)
+        assert [item.get("replaces") for item in world.ledger().values()] == [None] * (1 + is_there)
+        world.wait(days=10)
+        world.rotate()
+        world.deliver_stream()
+        assert (old in world.keys("alice")) is is_there
+
+    def test_encryption_key_goes_once_the_mail_is_read_after_the_end_of_the_old_key(self) -> None:
+        with new_world(DELETE_UNCONFIRMED="true") as world:
+            self.rotated(world)
+            world.wait(days=5, minutes=2)
+            world.rotate()
+            world.deliver_stream()
+            assert len(world.keys("alice")) == 1
+            world.rotate()
+            assert len(world.parameters()) == 1
+
+            world.read_mail()
+            world.rotate()
+
+            assert world.parameters() == {}
+            assert [item.get("unconfirmed_since") for item in world.ledger().values()] == [None]
+            world.controller.calls.clear()
+            world.rotate()
+            assert set(world.controller.calls) == {"Scan", "GetAccountAuthorizationDetails"}
 
     def rotated(self, world: World) -> str:
         """Rotate somebody's key, and give the old one."""
