@@ -221,7 +221,7 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ),
     ({"tags": "[]"}, "tags is '[]'", "tags.Team"),
     ({"tags": '{"aws:x": "y"}'}, "tags is 'aws:x'", "not aws:"),
-    ({"tags": '{"CostCenter": 7}'}, "tags.CostCenter is 7", "quotes"),
+    ({"tags": '{"CostCenter": 7}'}, "tags.CostCenter is 7", "--path tags.CostCenter 7 --type string"),
     ({"tags": '{"Team": "<identity>"}'}, "tags.Team is '<identity>'", "up to 256"),
     ({"tags": json.dumps({f"t{number}": "" for number in range(51)})}, "tags is '51 tags'", "50 at most"),
     ({"rotateAferDays": "30"}, "rotateAferDays is no key of this program", "did you mean rotateAfterDays?"),
