@@ -104,11 +104,13 @@ def make(folder: Path, command_line: CommandLine, endpoint: str, dependencies: P
     (project / ".venv").symlink_to(Path(sys.prefix))
     for new in (home, path, orders):
         new.mkdir()
-    provider = home / ".pulumi" / "plugins" / f"resource-aws-v{metadata.version('pulumi-aws')}" / "pulumi-resource-aws"
+    plugins = home / ".pulumi" / "plugins"
+    provider = plugins / f"resource-aws-v{metadata.version('pulumi-aws')}" / "pulumi-resource-aws"
     _write_script(provider, "scripts.local_cloud.provider")
     (path / "pulumi").symlink_to(command_line.pulumi)
     if command_line.executor is not None:
-        _write_script(path / "pulumi-language-python", "scripts.engine.language_host", str(command_line.executor))
+        host = plugins / f"language-python-v{metadata.version('pulumi')}" / "pulumi-language-python"
+        _write_script(host, "scripts.engine.language_host", str(command_line.executor))
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))},
         "HOME": str(home),

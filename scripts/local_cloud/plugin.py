@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -15,7 +17,7 @@ _LONGEST_MESSAGE = 400 * 1024 * 1024
 
 
 def serve(add: Callable[[grpc.Server], None]) -> None:
-    """Serve on loopback until the engine ends this process, or ends itself and so closes standard input.
+    """Serve on loopback until the engine interrupts this process, or ends itself and so closes standard input.
 
     Args:
         add: adds the service to the server.
@@ -27,12 +29,14 @@ def serve(add: Callable[[grpc.Server], None]) -> None:
     add(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
+    print(port, flush=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: server.stop(grace=None))
     threading.Thread(target=_end_with_the_engine, args=(server,), daemon=True).start()
     server.wait_for_termination()
 
 
 def _end_with_the_engine(server: grpc.Server) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     server.stop(grace=None)

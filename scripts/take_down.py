@@ -1,0 +1,171 @@
+"""Take the service down: show what that means, and then do it in the order in which it works."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+# `python3 scripts/take_down.py` puts the folder of this file on the path, not the root of the repository.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from functions.common.entry import Entry
+from scripts import deployed
+from scripts.deployed import Mishap
+from scripts.taking_down import remains
+from scripts.taking_down.remains import Remains
+from scripts.taking_down.stack import Stack
+
+DESCRIPTION = """\
+Take the service down. Shows what it will do and what stays behind, asks, and
+then detaches the decryption policy, lifts the protection of the ledger, and
+runs `pulumi destroy`. It can be run again if it was interrupted."""
+
+EPILOG = """\
+examples:
+  .venv/bin/python scripts/take_down.py --dry-run
+      show what would be done, and what would stay
+  .venv/bin/python scripts/take_down.py --stack prod
+      take down the stack prod
+  .venv/bin/python scripts/take_down.py --detach-only
+      take the decryption policy from everybody, and leave the service as it is
+
+exit codes: 0 done; 1 it failed or was declined, and the message says why;
+2 the command was not understood"""
+
+_TABLE = "aws:dynamodb/table:Table"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; argparse itself exits with 2 when it does not understand."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        _take_down(options, parser)
+    except (BotoCoreError, ClientError) as error:
+        print(deployed.explain(error), file=sys.stderr)
+        return 1
+    except Mishap as mishap:
+        print(mishap, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="take_down.py",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--stack", metavar="NAME", help="the Pulumi stack (default: the one that is selected)")
+    parser.add_argument("--aws-profile", metavar="NAME", help="the AWS profile to use (default: your usual one)")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
+    how.add_argument("--detach-only", action="store_true", help="only take the decryption policy from everybody")
+    parser.add_argument("--yes", action="store_true", help="skip the confirmation prompt")
+    return parser
+
+
+def _take_down(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    stack = Stack(options.stack)
+    resources, outputs = stack.resources(), stack.outputs()
+    if not resources:
+        raise Mishap("This stack has nothing to take down.")
+    tables = [resource for resource in resources if resource["type"] == _TABLE]
+    options.region = stack.region()
+    session = deployed.session(options)
+    table = _existing_table(session, tables)
+    policy_arn = outputs.get("decryptPolicyArn")
+    found = remains.find(session, table=table, policy_arn=policy_arn)
+    for line in _plan(options, found, resources, table):
+        print(line)
+    if options.dry_run:
+        return
+    _confirm(options, parser)
+
+    for holder in found.holders:
+        remains.detach(session.client("iam"), str(policy_arn), holder)
+        print(f"Detached the decryption policy from the {holder.kind} {holder.name}.")
+    if options.detach_only:
+        return
+    for resource in resources:
+        if resource.get("protect"):
+            stack.unprotect(resource["urn"])
+    if table:
+        session.client("dynamodb").update_table(TableName=table, DeletionProtectionEnabled=False)
+        print("Lifted the protection of the ledger.", flush=True)
+    if not stack.destroy():
+        raise Mishap("Pulumi could not delete everything: see above. Run this again when the cause is fixed.")
+    print("The service is down.")
+    for line in _what_stays(found):
+        print(line)
+
+
+def _existing_table(session: boto3.Session, tables: Sequence[Mapping[str, Any]]) -> str | None:
+    """Find the ledger, unless an earlier run has deleted it."""
+    dynamodb = session.client("dynamodb")
+    for table in tables:
+        try:
+            return dynamodb.describe_table(TableName=table["id"])["Table"]["TableName"]
+        except dynamodb.exceptions.ResourceNotFoundException:
+            continue
+    return None
+
+
+def _confirm(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    if options.yes:
+        return
+    if not sys.stdin.isatty():
+        parser.error("nobody is here to confirm it: add --yes, or --dry-run to look first")
+    print("Go ahead? [y/N] ", end="", flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise Mishap("Nothing was done.")
+
+
+def _plan(
+    options: argparse.Namespace, found: Remains, resources: Sequence[Mapping[str, Any]], table: str | None
+) -> Iterator[str]:
+    yield "This will:"
+    for holder in found.holders:
+        yield f"  - detach the decryption policy from the {holder.kind} {holder.name}"
+    if options.detach_only:
+        if not found.holders:
+            yield "  - do nothing: the decryption policy is attached to nobody"
+        return
+    if table:
+        yield f"  - lift the protection of the ledger {table}, and delete it"
+    owned = sum(1 for resource in resources if resource.get("custom") and not resource["type"].startswith("pulumi:"))
+    yield f"  - delete everything that the stack has made: {owned} resources"
+    yield from _what_stays(found)
+
+
+def _what_stays(found: Remains) -> Iterator[str]:
+    """Say what nobody looks after any more, and what can be done about it."""
+    if found.unfinished:
+        yield f"Users in grace ({len(found.unfinished)}): both keys stay, and nothing deletes the old one. Once it is not used:"
+        yield from (f"  {_of(entry)}" for entry in found.unfinished)
+    if found.unreadable:
+        yield f"Ledger items that cannot be read: {found.unreadable}. Their keys stay as they are."
+    if found.encryption_keys:
+        yield f"Encryption keys ({len(found.encryption_keys)}) stay in SSM: without them no mail can be decrypted."
+        yield "Without the policy, users cannot read them; an administrator can. Once the mails are decrypted:"
+        yield from (f"  aws ssm delete-parameter --name {name}" for name in found.encryption_keys)
+    if not (found.unfinished or found.unreadable or found.encryption_keys):
+        yield "Nothing stays behind: no user is in grace, and no encryption key is left."
+    yield "Every access key stays as it is. Tags IKR:… on users do no harm."
+
+
+def _of(entry: Entry) -> str:
+    until = f", due {entry.delete_on:%Y-%m-%d}" if entry.delete_on else ""
+    command = f"aws iam delete-access-key --user-name {entry.user} --access-key-id {entry.key_id}"
+    return f"{command}   # {entry.status}{until}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
