@@ -9,7 +9,7 @@ from components.account import current_account
 from components.alarms import AlarmTopic, AlarmTopicArgs
 from components.dashboard import Dashboard, DashboardArgs
 from components.dead_letters import DeadLetters, DeadLettersArgs
-from components.decryption_policy import DecryptionPolicy, DecryptionPolicyArgs
+from components.decryption_policy import DecryptionPolicy, DecryptionPolicyArgs, is_wanted
 from components.destructor import Destructor, DestructorArgs
 from components.key_function import Service
 from components.ledger import KeyLedger, KeyLedgerArgs
@@ -91,7 +91,7 @@ pulumi.export("alarmTopicArn", alarm_topic.topic_arn)
 pulumi.export("dashboardName", dashboard.dashboard_name)
 if mailer.secret_parameter_arn is not None:
     pulumi.export("mailerSecretParameterArn", mailer.secret_parameter_arn)
-if config.encryption.encrypt_key_pair or (config.encryption.keep_decryption_policy and deployed.decrypt_policy_arn):
+if is_wanted(config.encryption, deployed):
     decryption_policy = DecryptionPolicy(
         "decryption",
         DecryptionPolicyArgs(

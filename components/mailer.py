@@ -62,12 +62,14 @@ class Mailer(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self.environment = {**self.environment, secret.variable: parameter.name}
-            self.secret_parameter_arn = parameter.arn
-            # By its name, which is known before the parameter is there: so a preview shows the policies in full.
-            self.statements = args.account.apply(
-                lambda account: policies.mailer_secret(
-                    account,
-                    parameter_arn=account.arn("ssm", f"parameter{parameter_name}"),
+            # By its name, which is known before the parameter is there: so a preview shows policies in full.
+            self.secret_parameter_arn = args.account.apply(
+                lambda account: account.arn("ssm", f"parameter{parameter_name}"),
+            )
+            self.statements = pulumi.Output.all(account=args.account, arn=self.secret_parameter_arn).apply(
+                lambda known: policies.mailer_secret(
+                    known["account"],
+                    parameter_arn=known["arn"],
                     kms_key_arn=args.secrets_kms_key_arn,
                 ),
             )

@@ -11,8 +11,8 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,19 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What a preview shows: each resource of AWS by its name in the program, and the program's warnings."""
+
+    steps: Mapping[str, Mapping[str, Any]]
+    warnings: Sequence[str]
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """What is done to each resource that does not stay as it is."""
+        return {name: step["op"] for name, step in self.steps.items() if step["op"] != "same"}
+
+
+@dataclass(frozen=True)
 class Workspace:
     """A copy of the project.
 
@@ -64,7 +77,7 @@ class Workspace:
     """
 
     project: Path
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     orders: Orders
 
     def run(self, *command: str, typed: str = "") -> Outcome:
@@ -74,9 +87,29 @@ class Workspace:
         )
         return Outcome(" ".join(command), done.returncode, done.stdout, done.stderr)
 
+    def typed(self, line: str, typed: str = "") -> Outcome:
+        """Run a line of shell as it stands in the README, where a terminal would ask for a confirmation answering yes."""
+        return self.run("bash", "-c", f"export PULUMI_SKIP_CONFIRMATIONS=true; {line}", typed=typed)
+
     def pulumi(self, *arguments: str, typed: str = "") -> Outcome:
         """Run the command line as a script would, without a terminal."""
         return self.run("pulumi", *arguments, "--non-interactive", typed=typed)
+
+    def preview(self, *arguments: str) -> Plan:
+        """Ask what `up` would do. The command has to succeed."""
+        plan = json.loads(self.pulumi("preview", "--json", *arguments).ok().output)
+        steps = {step["urn"].split("::")[-1]: step for step in plan["steps"] if "::aws:" in step["urn"].replace("$", "::")}
+        told = [each["message"].strip() for each in plan.get("diagnostics") or [] if each["severity"] == "warning"]
+        return Plan(steps, told)
+
+    def up(self, *arguments: str) -> Outcome:
+        """Deploy, without a preview before."""
+        return self.pulumi("up", "--yes", "--skip-preview", *arguments)
+
+    def configure(self, **values: str) -> None:
+        """Set keys of the program's own."""
+        pairs = [word for key, value in values.items() for word in ("--plaintext", f"{key}={value}")]
+        self.pulumi("config", "set-all", *pairs).ok()
 
     def outputs(self) -> dict[str, Any]:
         """Read the stack's outputs."""
@@ -90,20 +123,25 @@ class Workspace:
         return resources
 
 
-def make(folder: Path, command_line: CommandLine, endpoint: str, dependencies: Path) -> Workspace:
-    """Lay out a workspace.
+def make(
+    folder: Path, command_line: CommandLine, endpoint: str, dependencies: Path, *, built: Path | None = None
+) -> Workspace:
+    """Lay out a workspace, logged in to a state of its own.
 
     Args:
         folder: an empty folder.
         command_line: which Pulumi.
         endpoint: the emulator's.
         dependencies: the functions' dependencies, built for this machine.
+        built: a folder of bundles to use; None has the program build its archive anew.
     """
-    project, home, path, orders = (folder / name for name in ("project", "home", "bin", "orders"))
+    project, home, path, orders, state = (folder / name for name in ("project", "home", "bin", "orders", "state"))
     shutil.copytree(_REPOSITORY, project, ignore=_NOT_COPIED)
     (project / ".venv").symlink_to(Path(sys.prefix))
-    for new in (home, path, orders):
+    for new in (home, path, orders, state, project / "build"):
         new.mkdir()
+    if built is not None:
+        (project / "build" / "bundles").symlink_to(built)
     plugins = home / ".pulumi" / "plugins"
     provider = plugins / f"resource-aws-v{metadata.version('pulumi-aws')}" / "pulumi-resource-aws"
     _write_script(provider, "scripts.local_cloud.provider")
@@ -115,6 +153,7 @@ def make(folder: Path, command_line: CommandLine, endpoint: str, dependencies: P
         **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))},
         "HOME": str(home),
         "PATH": os.pathsep.join([str(path), os.environ.get("PATH", os.defpath)]),
+        "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_HOME": str(home / ".pulumi"),
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",

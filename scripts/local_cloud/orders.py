@@ -40,11 +40,6 @@ class Orders:
         for name in names:
             (place / name).touch()
 
-    def outstanding(self, method: Method) -> set[str]:
-        """Name the resources whose fault is still to come."""
-        place = self.folder / "faults" / method
-        return {path.name for path in place.iterdir()} if place.exists() else set()
-
     def carry_out(self, call: Call) -> None:
         """Write a call down, and fail it if that was ordered.
 

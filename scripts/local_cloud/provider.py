@@ -20,7 +20,7 @@ from typing import Any
 
 import grpc
 from botocore.exceptions import ClientError
-from google.protobuf import empty_pb2, struct_pb2
+from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2
 from pulumi.runtime.proto import provider_pb2 as messages
@@ -29,7 +29,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer, add
 from scripts.local_cloud import lookups, plugin
 from scripts.local_cloud.clients import ROOT, Clients
 from scripts.local_cloud.lifecycle import Gone, Lifecycle, is_missing, lifecycles
-from scripts.local_cloud.orders import Call, Method, Orders
+from scripts.local_cloud.orders import Call, Method, Ordered, Orders
 
 
 class Provider(ResourceProviderServicer):
@@ -108,7 +108,7 @@ class Provider(ResourceProviderServicer):
         """Say whether a resource is still there. An answer without an id says that it is not."""
         lifecycle = self._lifecycle(request.urn, context)
         try:
-            lifecycle.read(self._root, request.id, _read(request.properties))
+            lifecycle.read(self._root, request.id, _recall(request.properties))
         except (ClientError, Gone) as error:
             if isinstance(error, ClientError) and not is_missing(error):
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))
@@ -135,7 +135,7 @@ class Provider(ResourceProviderServicer):
         lifecycle = self._lifecycle(request.urn, context)
         self._record("delete", request.urn, context)
         try:
-            lifecycle.delete(self._root, request.id, _read(request.properties))
+            lifecycle.delete(self._root, request.id, _recall(request.properties))
         except ClientError as error:
             if not is_missing(error):
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))
@@ -154,7 +154,7 @@ class Provider(ResourceProviderServicer):
     def _record(self, method: Method, urn: str, context: Any) -> None:
         try:
             self._orders.carry_out(Call(method, _type(urn), _name(urn)))
-        except Exception as fault:
+        except Ordered as fault:
             context.abort(grpc.StatusCode.UNKNOWN, str(fault))
 
 
@@ -170,6 +170,12 @@ def _name(urn: str) -> str:
 def _read(properties: struct_pb2.Struct) -> dict[str, Any]:
     """Read what the engine sends, secrets in the open."""
     opened: dict[str, Any] = lookups.in_the_open(rpc.deserialize_properties(properties))
+    return opened
+
+
+def _recall(properties: struct_pb2.Struct) -> dict[str, Any]:
+    """Read what the state remembers of a resource: of an archive, no more than its hash."""
+    opened: dict[str, Any] = lookups.in_the_open(json_format.MessageToDict(properties))
     return opened
 
 
