@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo test check bench screenshots lock clean
+.PHONY: help setup demo test engine check bench screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,10 @@ check: setup ## Lint, type-check, and hold the walls between the folders
 
 test: check ## Run all checks and tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+engine: setup ## Play the deployment on Pulumi's real engine; builds the command line with Go if there is none
+	$(BIN)/python -m scripts.engine.command_line
+	$(BIN)/python -m pytest tests/engine -n 2 --dist loadfile
 
 bench: setup ## Count the calls and take the time of a run
 	$(BIN)/python -m scripts.bench

@@ -44,7 +44,11 @@ class Previous:
 
 def load() -> Previous:
     """Ask Pulumi's engine for the outputs of the last deployment."""
-    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    found = pulumi.runtime.invoke(_READ_OUTPUTS, {"name": stack}).value or {}
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    root = pulumi.runtime.get_root_resource()
+    # Once the stack itself is registered, nothing is written to its state until the next resource is: a state that lies in
+    # files cannot be read while it is written.
+    quiet = root.urn.apply(lambda _: name) if root else name
+    found = pulumi.runtime.invoke(_READ_OUTPUTS, {"name": quiet}).value or {}
     outputs = found.get("outputs") or {}
     return Previous(table_name=outputs.get(TABLE_NAME), decrypt_policy_arn=outputs.get(DECRYPT_POLICY_ARN))

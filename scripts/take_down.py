@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 # `python3 scripts/take_down.py` puts the folder of this file on the path, not the root of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from functions.common.entry import Entry
+from functions.common.entry import Entry, Status
 from scripts import deployed
 from scripts.deployed import Mishap
 from scripts.taking_down import remains
@@ -38,6 +38,7 @@ examples:
 exit codes: 0 done; 1 it failed or was declined, and the message says why;
 2 the command was not understood"""
 
+_UNDER_WAY = {Status.ROTATING, Status.DELIVERING}
 _TABLE = "aws:dynamodb/table:Table"
 
 
@@ -147,9 +148,13 @@ def _plan(
 
 def _what_stays(found: Remains) -> Iterator[str]:
     """Say what nobody looks after any more, and what can be done about it."""
-    if found.unfinished:
-        yield f"Users in grace ({len(found.unfinished)}): both keys stay, and nothing deletes the old one. Once it is not used:"
-        yield from (f"  {_of(entry)}" for entry in found.unfinished)
+    under_way = sorted({entry.user for entry in found.unfinished if entry.status in _UNDER_WAY})
+    if under_way:
+        yield f"Rotations under way: {', '.join(under_way)}. They may never get their new key: let the next run finish first."
+    in_grace = [entry for entry in found.unfinished if entry.status not in _UNDER_WAY]
+    if in_grace:
+        yield f"Users in grace ({len(in_grace)}): both keys stay, and nothing deletes the old one. Once it is not used:"
+        yield from (f"  {_of(entry)}" for entry in in_grace)
     if found.unreadable:
         yield f"Ledger items that cannot be read: {found.unreadable}. Their keys stay as they are."
     if found.encryption_keys:
@@ -157,7 +162,7 @@ def _what_stays(found: Remains) -> Iterator[str]:
         yield "Without the policy, users cannot read them; an administrator can. Once the mails are decrypted:"
         yield from (f"  aws ssm delete-parameter --name {name}" for name in found.encryption_keys)
     if not (found.unfinished or found.unreadable or found.encryption_keys):
-        yield "Nothing stays behind: no user is in grace, and no encryption key is left."
+        yield "No user is in grace, and no encryption key is left."
     yield "Every access key stays as it is. Tags IKR:… on users do no harm."
 
 

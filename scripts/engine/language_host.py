@@ -4,7 +4,8 @@ Pulumi's release has its language host beside the command line. A command line t
 but the module of the SDK carries the executor: the script that runs a program for whatever host starts it. This is the
 rest, as far as this project needs it. The protocol is ``LanguageRuntime`` of ``pulumi.runtime.proto``.
 
-Run as ``python -m scripts.engine.language_host EXECUTOR ENGINE``: the engine's address comes last, as for any plug-in.
+Run as ``python -m scripts.engine.language_host EXECUTOR [OPTIONS] ENGINE``: the engine's address comes last, as for any
+plug-in.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class LanguageHost(LanguageRuntimeServicer):
 
 def main() -> None:
     """Serve until the engine ends this process."""
-    executor, engine = sys.argv[1:]
+    executor, *_options, engine = sys.argv[1:]  # the engine hands on how much it logs
     host = LanguageHost(Path(executor), engine)
     plugin.serve(lambda server: add_LanguageRuntimeServicer_to_server(host, server))
 
