@@ -58,8 +58,8 @@ def is_wanted(encryption: Encryption, deployed: Previous) -> bool:
         return False
     if encryption.keep_decryption_policy:
         pulumi.warn(
-            "New mails carry their key pair in plain text. The policy for decrypting stays, for mails that were sent before; "
-            'the README says how to remove it, under "Turn encryption off".',
+            "New mails carry their key pair in plain text. The policy for decrypting stays, for mails that were sent "
+            'before; the README says how to remove it, under "Turn encryption off".',
         )
         return True
     pulumi.warn(

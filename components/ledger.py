@@ -1,7 +1,7 @@
 """The ledger: the table that says which key is in use, which one is on its way out, and when it goes.
 
-It owns the table, its time-to-live and its stream, and it is what a stack is known by: the first thing to be created, and
-the last to go. What the items mean is the functions' business.
+It owns the table, its time-to-live and its stream. A stack is known by it: it is created first and deleted last.
+What the items mean is the functions' business.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class KeyLedger(pulumi.ComponentResource):
     def goes_first(self) -> None:
         """Let every resource that is described from now on wait for the table.
 
-        DynamoDB refuses a second table of the same name; SQS, SNS, EventBridge and CloudWatch would hand a second stack the
-        first one's queue, topic, rule and alarms. So a second stack under the same name fails at its first resource.
+        DynamoDB refuses a second table of the same name. SQS, SNS, EventBridge and CloudWatch would hand a second stack
+        the first one's queue, topic, rule and alarms. So a second stack of the same name fails at its first resource.
         """
         pulumi.runtime.register_stack_transformation(self._wait_for_the_table)
 

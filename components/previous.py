@@ -1,6 +1,6 @@
 """What the last deployment of this very stack put out: how the program knows what is there already.
 
-It asks Pulumi's engine for the stack's own outputs, before it describes anything. A stack that was never deployed has none.
+It asks Pulumi's engine for the stack's own outputs, before it describes anything. A new stack has none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 
 
 class RenameRefused(pulumi.RunError):
-    """The stack's ledger would be replaced by an empty one of another name. Pulumi shows the message without a trace."""
+    """The stack's ledger would be replaced by an empty one. Pulumi shows the message without a trace."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +34,11 @@ class Previous:
         """
         if self.table_name not in {None, name_prefix}:
             raise RenameRefused(
-                f"namePrefix is {name_prefix!r}, but this stack is deployed as {self.table_name!r}, and its ledger cannot be "
-                f"renamed: a new one would know of no key that is still to be deleted.\n"
+                f"namePrefix is {name_prefix!r}, but this stack is deployed as {self.table_name!r}, and its ledger "
+                f"cannot be renamed: a new one would know of no key that is still to be deleted.\n"
                 f"  - Keep the name: pulumi config set namePrefix {self.table_name}\n"
-                f"  - Rename the stack: take it down with .venv/bin/python scripts/take_down.py, then deploy it under the new "
-                f'name (README, "Rename a stack")',
+                f"  - Rename the stack: take it down with .venv/bin/python scripts/take_down.py, then deploy it under "
+                f'the new name (README, "Rename a stack")',
             )
 
 
@@ -46,8 +46,8 @@ def load() -> Previous:
     """Ask Pulumi's engine for the outputs of the last deployment."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     root = pulumi.runtime.get_root_resource()
-    # Once the stack itself is registered, nothing is written to its state until the next resource is: a state that lies in
-    # files cannot be read while it is written.
+    # A state that is kept in files cannot be read while it is written. Once the stack itself is registered, nothing is
+    # written until the next resource is.
     quiet = root.urn.apply(lambda _: name) if root else name
     found = pulumi.runtime.invoke(_READ_OUTPUTS, {"name": quiet}).value or {}
     outputs = found.get("outputs") or {}

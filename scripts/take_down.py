@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ exit codes: 0 done; 1 it failed or was declined, and the message says why;
 2 the command was not understood"""
 
 _UNDER_WAY = {Status.ROTATING, Status.DELIVERING}
-_TABLE = "aws:dynamodb/table:Table"
+_TABLE, _POLICY = "aws:dynamodb/table:Table", "aws:iam/policy:Policy"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,37 +76,66 @@ def _parser() -> argparse.ArgumentParser:
 
 def _take_down(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     stack = Stack(options.stack)
-    resources, outputs = stack.resources(), stack.outputs()
-    if not resources:
-        raise Mishap("This stack has nothing to take down.")
-    tables = [resource for resource in resources if resource["type"] == _TABLE]
-    options.region = stack.region()
-    session = deployed.session(options)
-    table = _existing_table(session, tables)
-    policy_arn = outputs.get("decryptPolicyArn")
-    found = remains.find(session, table=table, policy_arn=policy_arn)
-    for line in _plan(options, found, resources, table):
+    service = _look(stack, options)
+    for line in _plan(service, detach_only=options.detach_only):
         print(line)
     if options.dry_run:
         return
     _confirm(options, parser)
-
-    for holder in found.holders:
-        remains.detach(session.client("iam"), str(policy_arn), holder)
-        print(f"Detached the decryption policy from the {holder.kind} {holder.name}.")
+    _detach(service)
     if options.detach_only:
         return
-    for resource in resources:
-        if resource.get("protect"):
-            stack.unprotect(resource["urn"])
-    if table:
-        session.client("dynamodb").update_table(TableName=table, DeletionProtectionEnabled=False)
-        print("Lifted the protection of the ledger.", flush=True)
+    _lift_protection(stack, service)
     if not stack.destroy():
         raise Mishap("Pulumi could not delete everything: see above. Run this again when the cause is fixed.")
     print("The service is down.")
-    for line in _what_stays(found):
+    for line in _what_stays(service.remains):
         print(line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What is there to take down. ``table`` and ``policy_arn`` are None where an earlier run has deleted them."""
+
+    session: boto3.Session
+    resources: Sequence[Mapping[str, Any]]
+    table: str | None
+    policy_arn: str | None
+    remains: Remains
+
+
+def _look(stack: Stack, options: argparse.Namespace) -> Service:
+    resources = stack.resources()
+    if not resources:
+        raise Mishap("This stack has nothing to take down.")
+    options.region = stack.region()
+    session = deployed.session(options)
+    table = _existing_table(session, [resource for resource in resources if resource["type"] == _TABLE])
+    policies = [resource["id"] for resource in resources if resource["type"] == _POLICY]
+    policy_arn = policies[0] if policies else None
+    return Service(
+        session=session,
+        resources=resources,
+        table=table,
+        policy_arn=policy_arn,
+        remains=remains.find(session, table=table, policy_arn=policy_arn),
+    )
+
+
+def _detach(service: Service) -> None:
+    for holder in service.remains.holders:
+        remains.detach(service.session.client("iam"), str(service.policy_arn), holder)
+        print(f"Detached the decryption policy from the {holder.kind} {holder.name}.")
+
+
+def _lift_protection(stack: Stack, service: Service) -> None:
+    """Lift both protections of the ledger: Pulumi's and DynamoDB's."""
+    for resource in service.resources:
+        if resource.get("protect"):
+            stack.unprotect(resource["urn"])
+    if service.table:
+        service.session.client("dynamodb").update_table(TableName=service.table, DeletionProtectionEnabled=False)
+    print("Lifted the protection of the ledger.", flush=True)
 
 
 def _existing_table(session: boto3.Session, tables: Sequence[Mapping[str, Any]]) -> str | None:
@@ -129,28 +159,26 @@ def _confirm(options: argparse.Namespace, parser: argparse.ArgumentParser) -> No
         raise Mishap("Nothing was done.")
 
 
-def _plan(
-    options: argparse.Namespace, found: Remains, resources: Sequence[Mapping[str, Any]], table: str | None
-) -> Iterator[str]:
+def _plan(service: Service, *, detach_only: bool) -> Iterator[str]:
     yield "This will:"
-    for holder in found.holders:
+    for holder in service.remains.holders:
         yield f"  - detach the decryption policy from the {holder.kind} {holder.name}"
-    if options.detach_only:
-        if not found.holders:
+    if detach_only:
+        if not service.remains.holders:
             yield "  - do nothing: the decryption policy is attached to nobody"
         return
-    if table:
-        yield f"  - lift the protection of the ledger {table}, and delete it"
-    owned = sum(1 for resource in resources if resource.get("custom") and not resource["type"].startswith("pulumi:"))
-    yield f"  - delete everything that the stack has made: {owned} resources"
-    yield from _what_stays(found)
+    if service.table:
+        yield f"  - lift the protection of the ledger {service.table}, and delete it"
+    owned = [each for each in service.resources if each.get("custom") and not each["type"].startswith("pulumi:")]
+    yield f"  - delete everything that the stack has made: {len(owned)} resources"
+    yield from _what_stays(service.remains)
 
 
 def _what_stays(found: Remains) -> Iterator[str]:
     """Say what nobody looks after any more, and what can be done about it."""
     under_way = sorted({entry.user for entry in found.unfinished if entry.status in _UNDER_WAY})
     if under_way:
-        yield f"Rotations under way: {', '.join(under_way)}. They may never get their new key: let the next run finish first."
+        yield f"Rotations under way: {', '.join(under_way)}. Let the next run finish them first."
     in_grace = [entry for entry in found.unfinished if entry.status not in _UNDER_WAY]
     if in_grace:
         yield f"Users in grace ({len(in_grace)}): both keys stay, and nothing deletes the old one. Once it is not used:"

@@ -1,7 +1,7 @@
-"""Finds Pulumi's command line, or builds it once: what is on the PATH, else its Go module at the version that go.mod pins.
+"""Finds Pulumi's command line on the PATH, or else builds it once from its Go module, at the version that go.mod pins.
 
-A build takes minutes, and is kept under ``build/``. Beside it lies Pulumi's own executor of Python programs, which comes
-with the module of the SDK. Run as ``python -m scripts.engine.command_line`` to see which one it is.
+A build takes minutes and is kept under ``build/``. Pulumi's own executor of Python programs, from the module of the
+SDK, is copied beside it. Run as ``python -m scripts.engine.command_line`` to see which one it is.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class CommandLine:
 
     Attributes:
         pulumi: the command.
-        executor: Pulumi's script that runs a Python program, for the stand-in of its language host; None where Pulumi's own
-            language host is there.
+        executor: Pulumi's script that runs a Python program, for the stand-in of its language host; None where Pulumi's
+            own language host is there.
     """
 
     pulumi: Path
@@ -52,7 +52,8 @@ def find() -> CommandLine:
     go = shutil.which("go")
     if go is None:
         raise NoCommandLine(
-            "No Pulumi command line: install it (https://www.pulumi.com/docs/iac/download-install/), or Go, and it is built."
+            "There is no Pulumi command line: install it (https://www.pulumi.com/docs/iac/download-install/), "
+            "or install Go, which builds it."
         )
     folder = _REPOSITORY / "build" / "pulumi" / _version()
     if not (folder / "pulumi").exists():
@@ -87,7 +88,11 @@ def _build(go: str, folder: Path) -> None:
     sdk = subprocess.run(
         [go, "list", "-m", "-f", "{{.Dir}}", _SDK], cwd=_MODULE, capture_output=True, text=True, check=False
     )
-    built = sdk if sdk.returncode else subprocess.run([go, "build", "-o", str(unfinished), _PACKAGE], cwd=_MODULE, check=False)
+    built = (
+        sdk
+        if sdk.returncode
+        else subprocess.run([go, "build", "-o", str(unfinished), _PACKAGE], cwd=_MODULE, check=False)
+    )
     if built.returncode:
         raise NoCommandLine(f"Pulumi's command line could not be built with {go}: install it, or see above.")
     shutil.copy(Path(sdk.stdout.strip()) / "python" / "cmd" / _EXECUTOR, folder / _EXECUTOR)

@@ -1,8 +1,8 @@
 """Stands in for ``pulumi-language-python``: runs the program with Pulumi's own executor, and says what it needs.
 
-Pulumi's release has its language host beside the command line. A command line that was built from its Go module has none,
-but the module of the SDK carries the executor: the script that runs a program for whatever host starts it. This is the
-rest, as far as this project needs it. The protocol is ``LanguageRuntime`` of ``pulumi.runtime.proto``.
+A release of Pulumi has its language host beside the command line. One that was built from its Go module has none,
+but the module of the SDK carries the executor: the script that runs a program for whatever host starts it. This is
+the rest, as far as this project needs it. The protocol is ``LanguageRuntime`` of ``pulumi.runtime.proto``.
 
 Run as ``python -m scripts.engine.language_host EXECUTOR [OPTIONS] ENGINE``: the engine's address comes last, as for any
 plug-in.
@@ -37,18 +37,18 @@ class LanguageHost(LanguageRuntimeServicer):
         self._executor = executor
         self._engine = engine
 
-    def GetPluginInfo(self, request: empty_pb2.Empty, context: Any) -> plugin_pb2.PluginInfo:  # noqa: N802 - the protocol's
+    def GetPluginInfo(self, request: empty_pb2.Empty, context: Any) -> plugin_pb2.PluginInfo:
         """Give the version: that of the SDK, for the executor goes with it."""
         return plugin_pb2.PluginInfo(version=metadata.version("pulumi"))
 
-    def GetRequiredPackages(  # noqa: N802
+    def GetRequiredPackages(
         self, request: messages.GetRequiredPackagesRequest, context: Any
     ) -> messages.GetRequiredPackagesResponse:
         """Name the one provider that the program uses, in the version that is installed."""
         aws = plugin_pb2.PackageDependency(name="aws", kind="resource", version=metadata.version("pulumi-aws"))
         return messages.GetRequiredPackagesResponse(packages=[aws])
 
-    def InstallDependencies(  # noqa: N802
+    def InstallDependencies(
         self, request: messages.InstallDependenciesRequest, context: Any
     ) -> Iterator[messages.InstallDependenciesResponse]:
         """Install the locked packages into the virtual environment that Pulumi.yaml names; what is there stays."""
@@ -68,7 +68,7 @@ class LanguageHost(LanguageRuntimeServicer):
             if done.returncode:
                 raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr.decode(errors='replace')}")
 
-    def Run(self, request: messages.RunRequest, context: Any) -> messages.RunResponse:  # noqa: N802
+    def Run(self, request: messages.RunRequest, context: Any) -> messages.RunResponse:
         """Run the program once. Its output goes where the engine reads this process's."""
         virtualenv = Path(request.info.root_directory) / str(request.info.options["virtualenv"])
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {

@@ -1,6 +1,6 @@
 """A clean copy of the project with a state of its own, and the commands that somebody who deploys it would type.
 
-Nothing of the user's reaches it: no Pulumi login, no AWS credentials, no stack. The AWS that it deploys to is the emulator.
+Nothing of the user's reaches it: no Pulumi login, no AWS credentials, no stack. It deploys to the emulator.
 """
 
 from __future__ import annotations
@@ -83,12 +83,18 @@ class Workspace:
     def run(self, *command: str, typed: str = "") -> Outcome:
         """Run a command in the project, with ``typed`` on its standard input."""
         done = subprocess.run(
-            command, cwd=self.project, env=dict(self.environment), input=typed, capture_output=True, text=True, check=False
+            command,
+            cwd=self.project,
+            env=dict(self.environment),
+            input=typed,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return Outcome(" ".join(command), done.returncode, done.stdout, done.stderr)
 
     def typed(self, line: str, typed: str = "") -> Outcome:
-        """Run a line of shell as it stands in the README, where a terminal would ask for a confirmation answering yes."""
+        """Run a line of shell as it stands in the README, saying yes where Pulumi would ask."""
         return self.run("bash", "-c", f"export PULUMI_SKIP_CONFIRMATIONS=true; {line}", typed=typed)
 
     def pulumi(self, *arguments: str, typed: str = "") -> Outcome:
@@ -98,7 +104,9 @@ class Workspace:
     def preview(self, *arguments: str) -> Plan:
         """Ask what `up` would do. The command has to succeed."""
         plan = json.loads(self.pulumi("preview", "--json", *arguments).ok().output)
-        steps = {step["urn"].split("::")[-1]: step for step in plan["steps"] if "::aws:" in step["urn"].replace("$", "::")}
+        steps = {
+            step["urn"].split("::")[-1]: step for step in plan["steps"] if "::aws:" in step["urn"].replace("$", "::")
+        }
         told = [each["message"].strip() for each in plan.get("diagnostics") or [] if each["severity"] == "warning"]
         return Plan(steps, told)
 

@@ -1,7 +1,7 @@
 """What becomes of each type of resource after its creation: what changes in place, what replaces it, how it goes.
 
-``resources`` creates; this is the other half of the description. The mock monitor needs the first half alone; the engine,
-through ``provider``, needs both.
+``resources`` creates; this is the other half of the description. The mock monitor needs only the first half; the engine
+needs both, through ``provider``.
 
 What replaces a resource is what the provider's documentation marks as such ("Forces new resource", or the schema's
 ``ForceNew``): https://registry.terraform.io/providers/hashicorp/aws/latest/docs, by the type's name there.
@@ -102,9 +102,7 @@ def _role() -> Lifecycle:
 def _role_policy() -> Lifecycle:
     def update(root: Clients, id_: str, inputs: Inputs) -> None:
         role, name = id_.split(":")
-        root.iam.put_role_policy(
-            RoleName=role, PolicyName=name, PolicyDocument=specialise.for_role(inputs["policy"])
-        )
+        root.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=specialise.for_role(inputs["policy"]))
 
     def read(root: Clients, id_: str, _inputs: Inputs) -> None:
         role, name = id_.split(":")
@@ -236,7 +234,7 @@ def _event_invoke_config() -> Lifecycle:
     return Lifecycle(
         create=resources.event_invoke_config,
         read=lambda root, id_, _: root.functions.get_function_event_invoke_config(FunctionName=id_),
-        update=lambda root, id_, inputs: resources.event_invoke_config(root, id_, inputs),
+        update=resources.event_invoke_config,
         delete=lambda root, id_, _: root.functions.delete_function_event_invoke_config(FunctionName=id_),
         replaced_by=frozenset({"functionName", "qualifier"}),
         computed=(),
@@ -247,7 +245,7 @@ def _event_rule() -> Lifecycle:
     return Lifecycle(
         create=resources.event_rule,
         read=lambda root, id_, _: root.events.describe_rule(Name=id_),
-        update=lambda root, id_, inputs: resources.event_rule(root, id_, inputs),
+        update=resources.event_rule,
         delete=lambda root, id_, _: root.events.delete_rule(Name=id_),
         replaced_by=frozenset({"name", "eventBusName"}),
     )
@@ -294,7 +292,7 @@ def _queue_policy() -> Lifecycle:
     return Lifecycle(
         create=resources.queue_policy,
         read=lambda root, id_, _: root.sqs.get_queue_attributes(QueueUrl=id_),
-        update=lambda root, id_, inputs: resources.queue_policy(root, id_, inputs),
+        update=resources.queue_policy,
         delete=delete,
         replaced_by=frozenset({"queueUrl"}),
         computed=(),
@@ -315,7 +313,7 @@ def _topic_policy() -> Lifecycle:
     return Lifecycle(
         create=resources.topic_policy,
         read=lambda root, id_, _: root.sns.get_topic_attributes(TopicArn=id_),
-        update=lambda root, id_, inputs: resources.topic_policy(root, id_, inputs),
+        update=resources.topic_policy,
         delete=_nothing,  # a topic always has a policy: the provider puts AWS's own back
         replaced_by=frozenset({"arn"}),
         computed=(),
@@ -340,7 +338,7 @@ def _metric_alarm() -> Lifecycle:
     return Lifecycle(
         create=resources.metric_alarm,
         read=read,
-        update=lambda root, id_, inputs: resources.metric_alarm(root, id_, inputs),
+        update=resources.metric_alarm,
         delete=lambda root, id_, _: root.cloudwatch.delete_alarms(AlarmNames=[id_]),
         replaced_by=frozenset({"name"}),
     )
@@ -350,7 +348,7 @@ def _dashboard() -> Lifecycle:
     return Lifecycle(
         create=resources.dashboard,
         read=lambda root, id_, _: root.cloudwatch.get_dashboard(DashboardName=id_),
-        update=lambda root, id_, inputs: resources.dashboard(root, id_, inputs),
+        update=resources.dashboard,
         delete=lambda root, id_, _: root.cloudwatch.delete_dashboards(DashboardNames=[id_]),
         replaced_by=frozenset({"dashboardName"}),
         computed=("dashboardArn",),

@@ -1,4 +1,4 @@
-"""What both doors to the embedded cloud have in common: the answers to look-ups, and reading inputs without their marks."""
+"""What both doors to the embedded cloud share: the answers to look-ups, and how secret inputs are read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The engine's door to the embedded cloud: a Pulumi provider for ``aws`` that acts on the emulator.
 
-It serves ``ResourceProvider`` of ``pulumi.runtime.proto``. What each resource does to the emulator stands in ``resources``
+It serves ``ResourceProvider`` of ``pulumi.runtime.proto``. What each resource does to the emulator is in ``resources``
 and ``lifecycle``; here is only what the engine asks, and how it is answered. The mock monitor's door is ``adapter``.
 
 Run as ``python -m scripts.local_cloud.provider ENGINE``, as the engine runs plug-ins, with this in the environment:
@@ -33,18 +33,18 @@ from scripts.local_cloud.orders import Call, Method, Ordered, Orders
 
 
 class Provider(ResourceProviderServicer):
-    """Answers the engine. Whatever is not here is answered with "unimplemented", which the engine takes for an older provider."""
+    """Answers the engine. To whatever is not here the answer is "unimplemented", as that of an older provider."""
 
     def __init__(self, root: Clients, known: Mapping[str, Lifecycle], orders: Orders) -> None:
         self._root = root
         self._known = known
         self._orders = orders
 
-    def GetPluginInfo(self, request: empty_pb2.Empty, context: Any) -> plugin_pb2.PluginInfo:  # noqa: N802 - the protocol's
+    def GetPluginInfo(self, request: empty_pb2.Empty, context: Any) -> plugin_pb2.PluginInfo:
         """Give the version of the package that the program uses."""
         return plugin_pb2.PluginInfo(version=metadata.version("pulumi-aws"))
 
-    def CheckConfig(self, request: messages.CheckRequest, context: Any) -> messages.CheckResponse:  # noqa: N802
+    def CheckConfig(self, request: messages.CheckRequest, context: Any) -> messages.CheckResponse:
         """Refuse a stack without a region, as the provider does."""
         response = messages.CheckResponse(inputs=request.news)
         if "region" not in request.news:
@@ -52,32 +52,30 @@ class Provider(ResourceProviderServicer):
             response.failures.add(property="region", reason=reason)
         return response
 
-    def DiffConfig(self, request: messages.DiffRequest, context: Any) -> messages.DiffResponse:  # noqa: N802
+    def DiffConfig(self, request: messages.DiffRequest, context: Any) -> messages.DiffResponse:
         """Replace nothing, whatever changed."""
         return messages.DiffResponse()
 
-    def Configure(self, request: messages.ConfigureRequest, context: Any) -> messages.ConfigureResponse:  # noqa: N802
+    def Configure(self, request: messages.ConfigureRequest, context: Any) -> messages.ConfigureResponse:
         """Say what this provider understands."""
         return messages.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=False)
 
-    def Invoke(self, request: messages.InvokeRequest, context: Any) -> messages.InvokeResponse:  # noqa: N802
+    def Invoke(self, request: messages.InvokeRequest, context: Any) -> messages.InvokeResponse:
         """Answer a look-up."""
         response = messages.InvokeResponse()
         getattr(response, "return").update(lookups.answer(request.tok))
         return response
 
-    def Check(self, request: messages.CheckRequest, context: Any) -> messages.CheckResponse:  # noqa: N802
+    def Check(self, request: messages.CheckRequest, context: Any) -> messages.CheckResponse:
         """Take the inputs as they are, of a type that is known."""
         self._lifecycle(request.urn, context)
         return messages.CheckResponse(inputs=request.news)
 
-    def Diff(self, request: messages.DiffRequest, context: Any) -> messages.DiffResponse:  # noqa: N802
+    def Diff(self, request: messages.DiffRequest, context: Any) -> messages.DiffResponse:
         """Compare the inputs, one by one."""
         lifecycle = self._lifecycle(request.urn, context)
         old, new = request.old_inputs.fields, request.news.fields
-        changed = sorted(
-            key for key in {*old, *new} if not key.startswith("__") and old.get(key) != new.get(key)
-        )
+        changed = sorted(key for key in {*old, *new} if not key.startswith("__") and old.get(key) != new.get(key))
         replacing = [key for key in changed if key in lifecycle.replaced_by]
         return messages.DiffResponse(
             changes=messages.DiffResponse.DIFF_SOME if changed else messages.DiffResponse.DIFF_NONE,
@@ -87,7 +85,7 @@ class Provider(ResourceProviderServicer):
             deleteBeforeReplace="name" in new and old.get("name") == new.get("name"),
         )
 
-    def Create(self, request: messages.CreateRequest, context: Any) -> messages.CreateResponse:  # noqa: N802
+    def Create(self, request: messages.CreateRequest, context: Any) -> messages.CreateResponse:
         """Create a resource, or say what a preview can know of it."""
         lifecycle = self._lifecycle(request.urn, context)
         response = messages.CreateResponse(properties=request.properties)
@@ -104,7 +102,7 @@ class Provider(ResourceProviderServicer):
         response.properties.update(created.outputs)
         return response
 
-    def Read(self, request: messages.ReadRequest, context: Any) -> messages.ReadResponse:  # noqa: N802
+    def Read(self, request: messages.ReadRequest, context: Any) -> messages.ReadResponse:
         """Say whether a resource is still there. An answer without an id says that it is not."""
         lifecycle = self._lifecycle(request.urn, context)
         try:
@@ -115,7 +113,7 @@ class Provider(ResourceProviderServicer):
             return messages.ReadResponse()
         return messages.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
 
-    def Update(self, request: messages.UpdateRequest, context: Any) -> messages.UpdateResponse:  # noqa: N802
+    def Update(self, request: messages.UpdateRequest, context: Any) -> messages.UpdateResponse:
         """Change a resource in place."""
         lifecycle = self._lifecycle(request.urn, context)
         response = messages.UpdateResponse(properties=request.news)
@@ -130,7 +128,7 @@ class Provider(ResourceProviderServicer):
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))
         return response
 
-    def Delete(self, request: messages.DeleteRequest, context: Any) -> empty_pb2.Empty:  # noqa: N802
+    def Delete(self, request: messages.DeleteRequest, context: Any) -> empty_pb2.Empty:
         """Delete a resource; one that is gone already counts as deleted."""
         lifecycle = self._lifecycle(request.urn, context)
         self._record("delete", request.urn, context)
@@ -141,7 +139,7 @@ class Provider(ResourceProviderServicer):
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))
         return empty_pb2.Empty()
 
-    def Cancel(self, request: empty_pb2.Empty, context: Any) -> empty_pb2.Empty:  # noqa: N802
+    def Cancel(self, request: empty_pb2.Empty, context: Any) -> empty_pb2.Empty:
         """Let what is under way come to its end: no call takes long."""
         return empty_pb2.Empty()
 

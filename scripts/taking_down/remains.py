@@ -1,4 +1,4 @@
-"""What AWS holds that Pulumi knows nothing of: who the decryption policy is attached to, users in grace, encryption keys."""
+"""What AWS holds that Pulumi does not know of: holders of the decryption policy, users in grace, encryption keys."""
 
 from __future__ import annotations
 

@@ -20,20 +20,11 @@ class Stack:
 
     name: str | None
 
-    def outputs(self) -> Mapping[str, Any]:
-        """Read its outputs.
-
-        Raises:
-            Mishap: there is no command line, or no such stack.
-        """
-        outputs: Mapping[str, Any] = json.loads(self._ask("stack", "output", "--json"))
-        return outputs
-
     def resources(self) -> Sequence[Mapping[str, Any]]:
         """Read what its state holds; secrets stay encrypted.
 
         Raises:
-            Mishap: as above.
+            Mishap: there is no command line, or no such stack.
         """
         state: Mapping[str, Any] = json.loads(self._ask("stack", "export"))
         resources: Sequence[Mapping[str, Any]] = state["deployment"].get("resources") or []

@@ -66,7 +66,7 @@ def new_project(
 
 @pytest.fixture(scope="module")
 def new_stack(new_project: Callable[[], Workspace]) -> Callable[..., Workspace]:
-    """Make a copy of the project with a stack, configured but not deployed; its name is that of the workspace's number."""
+    """Make a copy of the project with a stack, configured but not deployed."""
     numbers = itertools.count(1)
 
     def make(**config: str) -> Workspace:

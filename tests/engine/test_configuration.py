@@ -1,8 +1,8 @@
-"""Each key of the configuration, changed on a deployed stack: what a preview updates, creates, replaces and warns of."""
+"""Each key of the configuration, changed on a deployed stack: what a preview would do, and what it warns of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,12 +109,12 @@ def project(new_stack: Callable[..., Workspace]) -> Workspace:
 
 
 @pytest.fixture
-def unchanged(project: Workspace, request: pytest.FixtureRequest) -> Workspace:
+def unchanged(project: Workspace) -> Iterator[Workspace]:
     """Put the configuration back as it was when the test is over."""
     (file,) = project.project.glob("Pulumi.stack-*.yaml")
     before = file.read_text()
-    request.addfinalizer(lambda: file.write_text(before))
-    return project
+    yield project
+    file.write_text(before)
 
 
 def _set(project: Workspace, key: str, value: str) -> None:

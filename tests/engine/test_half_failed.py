@@ -14,7 +14,7 @@ LEDGER = "ledger-table"
 
 # What the program orders by hand, for no input does: `depends_on`, and the ledger before all else.
 PREREQUISITES: Mapping[str, frozenset[str]] = {
-    # A function that runs before these exist makes a log group of its own, which never forgets, or fails for want of rights.
+    # A function that runs before these exist makes a log group of its own, which never forgets, or lacks its rights.
     "rotator-function": frozenset({"rotator-log", "rotator-access"}),
     "destructor-function": frozenset({"destructor-log", "destructor-access"}),
     # An event that cannot be delivered has nowhere to go before the queue takes it.
@@ -44,7 +44,7 @@ def names(project: Workspace) -> frozenset[str]:
 
 @pytest.fixture(scope="module")
 def attempts(project: Workspace, names: frozenset[str]) -> list[Attempt]:
-    """Let each creation fail once, and deploy until it succeeds. Nothing stops at the first fault: the more is tried."""
+    """Let each creation fail once, and deploy until it succeeds; each attempt goes on after a fault."""
     project.orders.fail("create", names)
     return list(_deploy_until_it_succeeds(project, names))
 

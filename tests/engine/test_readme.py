@@ -1,4 +1,4 @@
-"""The README's first deployment, command by command, in a project in which nothing was ever built; and what was deployed."""
+"""The README's first deployment, command by command, in a project in which nothing was ever built."""
 
 from __future__ import annotations
 

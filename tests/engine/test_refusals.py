@@ -1,4 +1,4 @@
-"""What a preview refuses: before anything is touched, in words that help, with remedies that work as they are written."""
+"""What a preview refuses, before anything is touched; each remedy that it names works as it is written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def project(new_stack: Callable[..., Workspace]) -> Workspace:
 
 
 def test_a_deployed_stack_is_not_renamed(project: Workspace) -> None:
-    """A second ledger would know of no key that is still to be deleted, and the old one could never be reached again."""
+    """A second ledger would know of no key that is still to be deleted, and nobody would look at the first any more."""
     calls = project.orders.calls()
     project.configure(namePrefix="another-name")
 

@@ -31,7 +31,7 @@ class Deployed:
     outcomes: list[Outcome]
 
     def where_it_shows(self) -> list[str]:
-        """Name whatever holds the secret in plain text: what a command said, or a file of the project or of the state."""
+        """Name whatever holds the secret in plain text: a command that said it, a file of project or state."""
         said = [outcome.command for outcome in self.outcomes if self.secret in outcome.said]
         folder = self.project.project.parent
         written = [path for path in folder.rglob("*") if self._is_readable(path) and self.secret in _text(path)]

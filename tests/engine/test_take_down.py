@@ -29,9 +29,7 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(
-    new_stack: Callable[..., Workspace], as_cloud: Callable[[Workspace], LocalCloud], root: Clients
-) -> Service:
+def service(new_stack: Callable[..., Workspace], as_cloud: Callable[[Workspace], LocalCloud], root: Clients) -> Service:
     project = new_stack(alarmEmail="ops@example.com")
     project.up().ok()
     cloud = as_cloud(project)

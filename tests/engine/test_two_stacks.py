@@ -50,9 +50,7 @@ def test_the_same_name_is_refused_and_the_first_stack_left_alone(
     first.pulumi("refresh", "--yes", "--expect-no-changes").ok()
 
 
-def test_another_name_stands_beside_it(
-    first: Workspace, new_stack: Callable[..., Workspace], root: Clients
-) -> None:
+def test_another_name_stands_beside_it(first: Workspace, new_stack: Callable[..., Workspace], root: Clients) -> None:
     second = new_stack(namePrefix="iam-key-rotator-dev")
     before = belongings(root)
 
