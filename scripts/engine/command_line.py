@@ -91,7 +91,7 @@ def _build(go: str, folder: Path) -> None:
     built = (
         sdk
         if sdk.returncode
-        else subprocess.run([go, "build", "-o", str(unfinished), _PACKAGE], cwd=_MODULE, check=False)
+        else subprocess.run([go, "build", "-trimpath", "-o", str(unfinished), _PACKAGE], cwd=_MODULE, check=False)
     )
     if built.returncode:
         raise NoCommandLine(f"Pulumi's command line could not be built with {go}: install it, or see above.")
