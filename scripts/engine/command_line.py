@@ -85,16 +85,11 @@ def _build(go: str, folder: Path) -> None:
     begun, begun_cpu = time.monotonic(), os.times()
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"unfinished-{os.getpid()}"
-    sdk = subprocess.run(
-        [go, "list", "-m", "-f", "{{.Dir}}", _SDK], cwd=_MODULE, capture_output=True, text=True, check=False
-    )
-    built = (
-        sdk
-        if sdk.returncode
-        else subprocess.run([go, "build", "-trimpath", "-o", str(unfinished), _PACKAGE], cwd=_MODULE, check=False)
-    )
-    if built.returncode:
+    build = [go, "build", "-trimpath", "-o", str(unfinished), _PACKAGE]
+    if subprocess.run(build, cwd=_MODULE, check=False).returncode:
         raise NoCommandLine(f"Pulumi's command line could not be built with {go}: install it, or see above.")
+    find_sdk = [go, "list", "-m", "-f", "{{.Dir}}", _SDK]
+    sdk = subprocess.run(find_sdk, cwd=_MODULE, capture_output=True, text=True, check=True)
     shutil.copy(Path(sdk.stdout.strip()) / "python" / "cmd" / _EXECUTOR, folder / _EXECUTOR)
     unfinished.rename(folder / "pulumi")
     spent = os.times()
