@@ -80,7 +80,7 @@ def _parameter() -> Lifecycle:
         read=lambda root, id_, _: root.ssm.get_parameter(Name=id_),
         update=update,
         delete=lambda root, id_, _: root.ssm.delete_parameter(Name=id_),
-        replaced_by=frozenset({"name", "type"}),
+        replaced_by=frozenset({"name", "dataType"}),
         computed=("arn", "version"),
     )
 

@@ -42,6 +42,13 @@ def as_pulumi_hands_over(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def config_of(stack_file: str) -> dict[str, str]:
+    """Read the program's own keys from a stack's file."""
+    config = yaml.safe_load((REPOSITORY / stack_file).read_text())["config"]
+    own = {key: value for key, value in config.items() if key.startswith("iam-key-rotator:")}
+    return {key.removeprefix("iam-key-rotator:"): as_pulumi_hands_over(value) for key, value in own.items()}
+
+
 class TestPulumiYaml:
     """Pulumi's command line reads the defaults there; the embedded cloud and tests read those of the program."""
 
@@ -82,15 +89,17 @@ class TestPulumiYaml:
         assert [key for key, about in PROJECT["config"].items() if "secret" in about] == []
 
     def test_dev_stack_is_sound(self) -> None:
-        stack = yaml.safe_load((REPOSITORY / "Pulumi.dev.yaml").read_text())["config"]
+        assert loaded(config_of("Pulumi.dev.yaml")).policy.rotate_after_days == 0
 
-        config = {
-            key.removeprefix("iam-key-rotator:"): as_pulumi_hands_over(value)
-            for key, value in stack.items()
-            if key.startswith("iam-key-rotator:")
-        }
+    @pytest.mark.parametrize("mailer", ["smtp", "mailgun"])
+    @pytest.mark.parametrize("mails", ["encrypted", "plain"])
+    def test_examples_are_sound(self, mailer: str, mails: str) -> None:
+        secrets = {key: value for key, value in MAILERS[mailer].items() if "not-a-real" in value}
 
-        assert loaded(config).policy.rotate_after_days == 0
+        taken = loaded({**config_of(f"examples/{mailer}-{mails}.yaml"), **secrets})
+
+        assert type(taken.mail.via).__name__.lower() == mailer
+        assert taken.encryption.encrypt_key_pair == (mails == "encrypted")
 
 
 class TestWhatIsTaken:
