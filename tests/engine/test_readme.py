@@ -95,3 +95,11 @@ def test_a_key_is_rotated_by_what_was_deployed(
     assert len(cloud.keys("alice")) == 2
     assert [item["ak"]["S"] for item in cloud.ledger.pending()] == [old.access_key_id]
     assert [mail.to for mail in cloud.mails()] == ["alice@example.com"]
+
+
+def test_a_change_works_as_it_stands(deployed: Workspace, root: Clients) -> None:
+    for command in readme.commands("### Change a stack"):
+        deployed.typed(command).ok()
+
+    function = root.functions.get_function_configuration(FunctionName="iam-key-rotator-rotator")
+    assert function["Environment"]["Variables"]["ROTATE_AFTER_DAYS"] == "60"

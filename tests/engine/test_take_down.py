@@ -133,6 +133,15 @@ class TestAfter:
 
         assert again.errors.strip() == "This stack has nothing to take down."
 
+    def test_the_stack_comes_back_under_another_name(self, service: Service, down: Outcome) -> None:
+        """This is how a stack is renamed."""
+        assert down
+
+        for command in readme.commands("### Rename a stack")[1:]:
+            service.project.typed(command).ok()
+
+        assert service.project.outputs()["tableName"] == "key-rotation"
+
 
 def _left(root: Clients) -> Mapping[str, list[str]]:
     """Whatever there is of the kinds that the stack makes."""
