@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--stack", metavar="NAME", help="the Pulumi stack (default: the one that is selected)")
+    parser.add_argument(
+        "--region", help="the AWS region it is in (default: that of the stack, or of your AWS configuration)"
+    )
     parser.add_argument("--aws-profile", metavar="NAME", help="the AWS profile to use (default: your usual one)")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
@@ -108,7 +111,7 @@ def _look(stack: Stack, options: argparse.Namespace) -> Service:
     resources = stack.resources()
     if not resources:
         raise Mishap("This stack has nothing to take down.")
-    options.region = stack.region()
+    options.region = options.region or stack.region()
     session = deployed.session(options)
     table = _existing_table(session, [resource for resource in resources if resource["type"] == _TABLE])
     policies = [resource["id"] for resource in resources if resource["type"] == _POLICY]

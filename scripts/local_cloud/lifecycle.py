@@ -3,8 +3,8 @@
 ``resources`` creates; this is the other half of the description. The mock monitor needs only the first half; the engine
 needs both, through ``provider``.
 
-What replaces a resource is what the provider's documentation marks as such ("Forces new resource", or the schema's
-``ForceNew``): https://registry.terraform.io/providers/hashicorp/aws/latest/docs, by the type's name there.
+What replaces a resource is what the provider marks as ``ForceNew`` in the schema of its type. Pulumi's provider is built
+on https://github.com/hashicorp/terraform-provider-aws, where each type has a file in ``internal/service/SERVICE``.
 """
 
 from __future__ import annotations

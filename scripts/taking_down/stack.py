@@ -30,13 +30,13 @@ class Stack:
         resources: Sequence[Mapping[str, Any]] = state["deployment"].get("resources") or []
         return resources
 
-    def region(self) -> str:
-        """Read the region that it is deployed to.
+    def region(self) -> str | None:
+        """Read the region that its configuration names; None: it is left to the environment.
 
         Raises:
-            Mishap: as above, or its configuration has none.
+            Mishap: there is no command line.
         """
-        return self._ask("config", "get", "aws:region").strip()
+        return self._run("config", "get", "aws:region", capture=True).stdout.strip() or None
 
     def unprotect(self, urn: str) -> None:
         """Allow a resource to be deleted.
