@@ -3,8 +3,8 @@
 ``resources`` creates; this is the other half of the description. The mock monitor needs only the first half; the engine
 needs both, through ``provider``.
 
-What replaces a resource is what the provider marks as ``ForceNew`` in its schema of the type. Pulumi's provider is built
-on https://github.com/hashicorp/terraform-provider-aws, where each type has a file in ``internal/service/SERVICE``.
+What replaces a resource is what the provider marks as ``ForceNew`` in the type's schema. Pulumi's provider is built on
+https://github.com/hashicorp/terraform-provider-aws, where each type has a file in ``internal/service/SERVICE``.
 """
 
 from __future__ import annotations
