@@ -12,6 +12,8 @@ from tests.engine import readme
 
 BOTH_FUNCTIONS = {"rotator-function": "update", "destructor-function": "update"}
 BOTH_POLICIES = {"rotator-access": "update", "destructor-access": "update"}
+# What only AWS can tell of a parameter that takes the place of another.
+OF_A_NEW_PARAMETER = ("~ id", "~ arn", "~ version")
 SECRETS = {"smtp": ("smtpPassword", "not-a-real-password"), "mailgun": ("mailgunApiKey", "not-a-real-api-key")}
 
 
@@ -49,8 +51,8 @@ def test_a_mailer_switch_is_readable_and_complete(
     shown = project.pulumi("preview", "--diff").ok().output
     project.up().ok()
 
-    in_the_dark = [line for line in shown.splitlines() if "[unknown]" in line and not line.strip().startswith("~ id")]
-    assert in_the_dark == []
+    in_the_dark = [line.strip() for line in shown.splitlines() if "[unknown]" in line]
+    assert [line for line in in_the_dark if not line.startswith(OF_A_NEW_PARAMETER)] == []
     assert {"smtp": "MailerSecret", "mailgun": "mailgun-api-key", "ses": "MailFromOneAddress"}[mailer] in shown
     changed = [(call.name, call.method) for call in project.orders.calls()[before:]]
     assert sorted(changed) == sorted(
