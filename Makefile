@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo test soak check bench screenshots lock clean
+.PHONY: help setup demo test soak engine check bench screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,7 +31,11 @@ test: check ## Run all checks and tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 soak: setup ## Live ten times as many random histories as the tests do
-	HISTORIES=50 $(BIN)/python -m pytest -n 2 tests/faults/test_model.py
+	HISTORIES=110 $(BIN)/python -m pytest -n 2 tests/faults/test_model.py
+
+engine: setup ## Play the deployment on Pulumi's real engine; builds the command line with Go if there is none
+	$(BIN)/python -m scripts.engine.command_line
+	$(BIN)/python -m pytest tests/engine -n 2 --dist loadfile
 
 bench: setup ## Count the calls and take the time of a run
 	$(BIN)/python -m scripts.bench

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pulumi
 
-from components import bundle, settings
+from components import bundle, previous, settings
 from components.account import current_account
 from components.alarms import AlarmTopic, AlarmTopicArgs
 from components.dashboard import Dashboard, DashboardArgs
 from components.dead_letters import DeadLetters, DeadLettersArgs
-from components.decryption_policy import DecryptionPolicy, DecryptionPolicyArgs
+from components.decryption_policy import DecryptionPolicy, DecryptionPolicyArgs, is_wanted
 from components.destructor import Destructor, DestructorArgs
 from components.key_function import Service
 from components.ledger import KeyLedger, KeyLedgerArgs
@@ -17,8 +17,22 @@ from components.mailer import Mailer, MailerArgs
 from components.rotator import Rotator, RotatorArgs
 
 config = settings.load()
+deployed = previous.load()
+deployed.refuse_to_rename(config.name_prefix)
+# Built before anything is described: where it cannot be built, nothing is deployed.
+code = bundle.lambda_code(bundle.Target.lambda_runtime(config.runtime.architecture), config.mail.templates)
 account = current_account()
 
+ledger = KeyLedger(
+    "ledger",
+    KeyLedgerArgs(
+        table_name=config.name_prefix,
+        kms_key_arn=config.table_kms_key_arn,
+        point_in_time_recovery=config.point_in_time_recovery,
+        tags=config.tags,
+    ),
+)
+ledger.goes_first()
 alarm_topic = AlarmTopic(
     "alarms",
     AlarmTopicArgs(
@@ -36,15 +50,6 @@ dead_letters = DeadLetters(
         tags=config.tags,
     ),
 )
-ledger = KeyLedger(
-    "ledger",
-    KeyLedgerArgs(
-        table_name=config.name_prefix,
-        kms_key_arn=config.table_kms_key_arn,
-        point_in_time_recovery=config.point_in_time_recovery,
-        tags=config.tags,
-    ),
-)
 mailer = Mailer(
     "mailer",
     MailerArgs(
@@ -58,7 +63,7 @@ mailer = Mailer(
 service = Service(
     settings=config,
     account=account,
-    code=bundle.lambda_code(bundle.Target.lambda_runtime(config.runtime.architecture), config.mail.templates),
+    code=code,
     ledger=ledger,
     mailer=mailer,
     dead_letters=dead_letters,
@@ -87,7 +92,7 @@ pulumi.export("alarmTopicArn", alarm_topic.topic_arn)
 pulumi.export("dashboardName", dashboard.dashboard_name)
 if mailer.secret_parameter_arn is not None:
     pulumi.export("mailerSecretParameterArn", mailer.secret_parameter_arn)
-if config.encryption.encrypt_key_pair:
+if is_wanted(config.encryption, deployed):
     decryption_policy = DecryptionPolicy(
         "decryption",
         DecryptionPolicyArgs(

@@ -1,4 +1,7 @@
-"""The policy under which users decrypt their own mails. Who gets it is for administrators to say."""
+"""The policy under which users decrypt their own mails. Who gets it is for administrators to say.
+
+It outlives encryption: IAM does not delete a policy that is attached, and mails that were sent before may be unread.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import pulumi_aws as aws
 
 from components import policies
 from components.account import Account
+from components.previous import Previous
+from components.settings import Encryption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,3 +48,22 @@ class DecryptionPolicy(pulumi.ComponentResource):
         )
         self.policy_arn = policy.arn
         self.register_outputs({"policy_arn": self.policy_arn})
+
+
+def is_wanted(encryption: Encryption, deployed: Previous) -> bool:
+    """Tell whether the stack has the policy: while it encrypts, and afterwards until it is told to let it go."""
+    if encryption.encrypt_key_pair:
+        return True
+    if deployed.decrypt_policy_arn is None:
+        return False
+    if encryption.keep_decryption_policy:
+        pulumi.warn(
+            "New mails carry their key pair in plain text. The policy for decrypting stays, for mails that were sent "
+            'before; the README says how to remove it, under "Turn encryption off".',
+        )
+        return True
+    pulumi.warn(
+        "The policy for decrypting goes. IAM deletes it only when it is attached to nobody, so first run: "
+        ".venv/bin/python scripts/take_down.py --detach-only",
+    )
+    return False

@@ -1,6 +1,7 @@
 """The ledger: the table that says which key is in use, which one is on its way out, and when it goes.
 
-It owns the table, its time-to-live and its stream. What the items mean is the functions' business.
+It owns the table, its time-to-live and its stream. A stack is known by it: it is created first and deleted last.
+What the items mean is the functions' business.
 """
 
 from __future__ import annotations
@@ -52,11 +53,31 @@ class KeyLedger(pulumi.ComponentResource):
             # Without its ledger the service would forget which keys are still to be deleted.
             deletion_protection_enabled=True,
             tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            # Pulumi then refuses, at preview, to delete or replace it.
+            opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
+        self._table = table
         self.table_name = table.name
         self.table_arn = table.arn
         self.stream_arn = table.stream_arn
         self.register_outputs(
             {"table_name": self.table_name, "table_arn": self.table_arn, "stream_arn": self.stream_arn},
+        )
+
+    def goes_first(self) -> None:
+        """Let every resource that is described from now on wait for the table.
+
+        DynamoDB refuses a second table of the same name. SQS, SNS, EventBridge and CloudWatch would hand a second stack
+        the first one's queue, topic, rule and alarms. So a second stack of the same name fails at its first resource.
+        """
+        pulumi.runtime.register_stack_transformation(self._wait_for_the_table)
+
+    def _wait_for_the_table(
+        self, args: pulumi.ResourceTransformationArgs
+    ) -> pulumi.ResourceTransformationResult | None:
+        if not isinstance(args.resource, pulumi.CustomResource):
+            return None
+        waiting = pulumi.ResourceOptions(depends_on=[self._table])
+        return pulumi.ResourceTransformationResult(
+            props=args.props, opts=pulumi.ResourceOptions.merge(args.opts, waiting)
         )

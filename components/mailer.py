@@ -56,10 +56,11 @@ class Mailer(pulumi.ComponentResource):
         else:
             self.configuration_set = None
             secret = _secret_of(args.mail.via)
+            # Outside the paths of the users' encryption keys, which other principals may write or read.
+            parameter_name = f"/{args.name_prefix}/mailer/{secret.name}"
             parameter = aws.ssm.Parameter(
                 f"{name}-secret",
-                # Outside the paths of the users' encryption keys, which other principals may write or read.
-                name=f"/{args.name_prefix}/mailer/{secret.name}",
+                name=parameter_name,
                 description="What mails about access keys are sent with",
                 type="SecureString",
                 key_id=args.secrets_kms_key_arn,
@@ -68,8 +69,11 @@ class Mailer(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self.environment = {**self.environment, secret.variable: parameter.name}
-            self.secret_parameter_arn = parameter.arn
-            self.statements = pulumi.Output.all(account=args.account, arn=parameter.arn).apply(
+            # By its name, which is known before the parameter is there: so a preview shows policies in full.
+            self.secret_parameter_arn = args.account.apply(
+                lambda account: account.arn("ssm", f"parameter{parameter_name}"),
+            )
+            self.statements = pulumi.Output.all(account=args.account, arn=self.secret_parameter_arn).apply(
                 lambda known: policies.mailer_secret(
                     known["account"],
                     parameter_arn=known["arn"],

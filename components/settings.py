@@ -7,6 +7,7 @@ for Pulumi's command line.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ _KMS_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-
 _NAME_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]{2,52}")
 # SSM refuses parameters whose path begins so.
 _RESERVED_PREFIX = re.compile(r"aws|ssm", re.IGNORECASE)
+_SET_TAG = "pulumi config set --path tags.Team identity"
 _DEFAULT_SCHEDULE = "cron(0 12 * * ? *)"
 _TAG_KEY = re.compile(r"(?!aws:)[\w .:/=+@-]{1,128}", re.IGNORECASE)
 _TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
@@ -88,9 +90,13 @@ class RotationPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Encryption:
-    """Whether mails carry an encrypted key pair, and the customer key for what SSM keeps; None: AWS's own key."""
+    """Whether mails carry an encrypted key pair, and the customer key for what SSM keeps; None: AWS's own key.
+
+    ``keep_decryption_policy``: whether the policy outlives a change to plain text, for mails that were sent before.
+    """
 
     encrypt_key_pair: bool
+    keep_decryption_policy: bool
     kms_key_arn: str | None
 
 
@@ -250,12 +256,13 @@ def _name_prefix(config: ConfigReader) -> str:
 
 
 def _tags(config: ConfigReader) -> Mapping[str, str]:
-    tags = config.mapping("tags", example="pulumi config set --path tags.Team identity")
+    tags = config.mapping("tags", example=_SET_TAG)
     for name, value in tags.items():
         if not _TAG_KEY.fullmatch(name):
             config.fault("tags", name, "a tag's name is 1 to 128 letters, digits, spaces or _.:/=+-@, and not aws:…")
         elif not isinstance(value, str):
-            config.fault(f"tags.{name}", value, "a tag's value is text: put it in quotes")
+            remedy = f"pulumi config set --path tags.{name} {json.dumps(value)} --type string"
+            config.fault(f"tags.{name}", value, f"a tag's value is text; set it with: {remedy}")
         elif not _TAG_VALUE.fullmatch(value):
             config.fault(f"tags.{name}", value, "a tag's value is up to 256 letters, digits, spaces or _.:/=+-@")
     if len(tags) > _MOST_TAGS:
@@ -294,6 +301,7 @@ def _kms_key_arn(config: ConfigReader, key: str) -> str | None:
 def _encryption(config: ConfigReader, mail: Mail) -> Encryption:
     encryption = Encryption(
         encrypt_key_pair=config.boolean("encryptKeyPair", default=True),
+        keep_decryption_policy=config.boolean("keepDecryptionPolicy", default=True),
         kms_key_arn=_kms_key_arn(config, "secretsKmsKeyArn"),
     )
     if encryption.kms_key_arn and not encryption.encrypt_key_pair and mail.via is None:

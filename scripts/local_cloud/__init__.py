@@ -6,6 +6,10 @@
     server, emulator     MiniStack in a process of its own
     deployment, adapter  run the program, with the adapter where Pulumi's engine would be
     resources, archive   create what the program declares
+    lifecycle            what changes it in place, what replaces it, and how it goes
+    provider, plugin     run the program on Pulumi's real engine, with the emulator for AWS (see ``scripts.engine``)
+    orders               faults on order, and what the provider was asked for
+    lookups              what both doors, adapter and provider, have in common
     specialise           the few policy features that MiniStack lacks
     last_use             when a key was last used, which MiniStack does not keep
 

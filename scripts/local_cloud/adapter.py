@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.runtime import rpc
 
+from scripts.local_cloud import lookups
 from scripts.local_cloud.clients import Clients
 from scripts.local_cloud.errors import UnsupportedResource
 from scripts.local_cloud.resources import Create
-from scripts.local_cloud.server import ACCOUNT_ID, REGION
 
 
 class Adapter(pulumi.runtime.Mocks):
@@ -32,7 +31,7 @@ class Adapter(pulumi.runtime.Mocks):
         create = self._creators.get(args.typ)
         if create is None:
             raise UnsupportedResource(f"{args.typ} ({args.name}): the local cloud has no creator for this type")
-        inputs = _in_the_open(args.inputs)
+        inputs = lookups.in_the_open(args.inputs)
         created = create(self._root, inputs.get("name") or args.name, inputs)
         return created.id, {"name": args.name, **args.inputs, **created.outputs}
 
@@ -42,22 +41,4 @@ class Adapter(pulumi.runtime.Mocks):
         Raises:
             UnsupportedResource: it is one that the program did not make when this was written.
         """
-        answers = {
-            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT_ID},
-            "aws:index/getPartition:getPartition": {"partition": "aws"},
-            "aws:index/getRegion:getRegion": {"region": REGION, "name": REGION},
-        }
-        if args.token not in answers:
-            raise UnsupportedResource(f"{args.token}: the local cloud has no answer to this look-up")
-        return answers[args.token], []
-
-
-def _in_the_open(value: Any) -> Any:
-    """Take the secret inputs out of Pulumi's wrapping, at any depth."""
-    if rpc.is_rpc_secret(value):
-        return _in_the_open(rpc.unwrap_rpc_secret(value))
-    if isinstance(value, dict):
-        return {key: _in_the_open(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_in_the_open(item) for item in value]
-    return value
+        return lookups.answer(args.token), []

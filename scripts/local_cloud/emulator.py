@@ -18,6 +18,8 @@ from ministack.app import app
 
 from scripts.local_cloud import control, key_index, last_use, mail_tags, user_paths
 
+_KEEP_ALIVE_SECONDS = 3600
+
 
 def _end_with_the_parent() -> None:
     sys.stdin.buffer.read()
@@ -35,6 +37,8 @@ def main() -> None:
     config = Config()
     config.bind = [f"fd://{sys.argv[1]}"]
     config.graceful_timeout = 1
+    # A client that sends each request once must not find its idle connection closed at that very moment.
+    config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
     asyncio.run(serve(application, config))
 
 

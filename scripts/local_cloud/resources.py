@@ -220,18 +220,23 @@ def configuration_set(root: Clients, _name: str, inputs: Inputs) -> Created:
 
 def event_destination(root: Clients, _name: str, inputs: Inputs) -> Created:
     """Say where SES publishes its events. The emulator publishes none: see ``LocalCloud.return_mail``."""
-    destination = inputs["eventDestination"]
     name = inputs["eventDestinationName"]
     root.sesv2.create_configuration_set_event_destination(
         ConfigurationSetName=inputs["configurationSetName"],
         EventDestinationName=name,
-        EventDestination={
-            "Enabled": destination["enabled"],
-            "MatchingEventTypes": destination["matchingEventTypes"],
-            "EventBridgeDestination": {"EventBusArn": destination["eventBridgeDestination"]["eventBusArn"]},
-        },
+        EventDestination=destination_of(inputs),
     )
     return Created(f"{inputs['configurationSetName']}|{name}", {})
+
+
+def destination_of(inputs: Inputs) -> Any:
+    """Write a destination of events as SES takes it."""
+    destination = inputs["eventDestination"]
+    return {
+        "Enabled": destination["enabled"],
+        "MatchingEventTypes": destination["matchingEventTypes"],
+        "EventBridgeDestination": {"EventBusArn": destination["eventBridgeDestination"]["eventBusArn"]},
+    }
 
 
 def creators(dependencies: Path) -> dict[str, Create]:

@@ -70,6 +70,7 @@ class Recorder(Mocks):
             "aws:index/getPartition:getPartition": {"partition": self.partition},
             "aws:index/getRegion:getRegion": {"region": REGIONS[self.partition]},
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+            "pulumi:pulumi:readStackOutputs": {"outputs": {}},
         }
         return answers[args.token], []
 

@@ -42,6 +42,13 @@ def as_pulumi_hands_over(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def config_of(stack_file: str) -> dict[str, str]:
+    """Read the program's own keys from a stack's file."""
+    config = yaml.safe_load((REPOSITORY / stack_file).read_text())["config"]
+    own = {key: value for key, value in config.items() if key.startswith("iam-key-rotator:")}
+    return {key.removeprefix("iam-key-rotator:"): as_pulumi_hands_over(value) for key, value in own.items()}
+
+
 class TestPulumiYaml:
     """Pulumi's command line reads the defaults there; the embedded cloud and tests read those of the program."""
 
@@ -69,22 +76,30 @@ class TestPulumiYaml:
 
     def test_every_key_is_described_and_has_a_default(self) -> None:
         """Pulumi refuses every stack that has no value for a declared key without a default."""
-        incomplete = [
-            key for key, about in PROJECT["config"].items() if {"type", "default", "description"} - set(about)
-        ]
+        incomplete = [key for key, about in PROJECT["config"].items() if {"default", "description"} - set(about)]
 
         assert incomplete == []
+
+    def test_no_key_has_a_type_that_pulumi_checks(self) -> None:
+        """Pulumi stops at the first value of the wrong type, before the program could report all faults together."""
+        assert {about.get("type", "string") for about in PROJECT["config"].values()} == {"string"}
 
     def test_no_key_is_declared_as_secret(self) -> None:
         """Pulumi would refuse stacks that leave it at its default, for a default is never encrypted."""
         assert [key for key, about in PROJECT["config"].items() if "secret" in about] == []
 
     def test_dev_stack_is_sound(self) -> None:
-        stack = yaml.safe_load((REPOSITORY / "Pulumi.dev.yaml").read_text())["config"]
+        assert loaded(config_of("Pulumi.dev.yaml")).policy.rotate_after_days == 0
 
-        config = {key.removeprefix("iam-key-rotator:"): as_pulumi_hands_over(value) for key, value in stack.items()}
+    @pytest.mark.parametrize("mailer", ["smtp", "mailgun"])
+    @pytest.mark.parametrize("mails", ["encrypted", "plain"])
+    def test_examples_are_sound(self, mailer: str, mails: str) -> None:
+        secrets = {key: value for key, value in MAILERS[mailer].items() if "not-a-real" in value}
 
-        assert loaded(config).policy.rotate_after_days == 0
+        taken = loaded({**config_of(f"examples/{mailer}-{mails}.yaml"), **secrets})
+
+        assert type(taken.mail.via).__name__.lower() == mailer
+        assert taken.encryption.encrypt_key_pair == (mails == "encrypted")
 
 
 class TestWhatIsTaken:
@@ -236,7 +251,7 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ),
     ({"tags": "[]"}, "tags is '[]'", "tags.Team"),
     ({"tags": '{"aws:x": "y"}'}, "tags is 'aws:x'", "not aws:"),
-    ({"tags": '{"CostCenter": 7}'}, "tags.CostCenter is 7", "quotes"),
+    ({"tags": '{"CostCenter": 7}'}, "tags.CostCenter is 7", "--path tags.CostCenter 7 --type string"),
     ({"tags": '{"Team": "<identity>"}'}, "tags.Team is '<identity>'", "up to 256"),
     ({"tags": json.dumps({f"t{number}": "" for number in range(51)})}, "tags is '51 tags'", "50 at most"),
     ({"rotateAferDays": "30"}, "rotateAferDays is no key of this program", "did you mean rotateAfterDays?"),

@@ -1,0 +1,207 @@
+"""Take the service down: show what that means, and then do it in the order in which it works."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+# `python3 scripts/take_down.py` puts the folder of this file on the path, not the root of the repository.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from functions.common.entry import Entry, Status
+from scripts import deployed
+from scripts.deployed import Mishap
+from scripts.taking_down import remains
+from scripts.taking_down.remains import Remains
+from scripts.taking_down.stack import Stack
+
+DESCRIPTION = """\
+Take the service down. Shows what it will do and what stays behind, asks, and
+then detaches the decryption policy, lifts the protection of the ledger, and
+runs `pulumi destroy`. It can be run again if it was interrupted."""
+
+EPILOG = """\
+examples:
+  .venv/bin/python scripts/take_down.py --dry-run
+      show what would be done, and what would stay
+  .venv/bin/python scripts/take_down.py --stack prod
+      take down the stack prod
+  .venv/bin/python scripts/take_down.py --detach-only
+      take the decryption policy from everybody, and leave the service as it is
+
+exit codes: 0 done; 1 it failed or was declined, and the message says why;
+2 the command was not understood"""
+
+_UNDER_WAY = {Status.ROTATING, Status.DELIVERING}
+_TABLE, _POLICY = "aws:dynamodb/table:Table", "aws:iam/policy:Policy"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; argparse itself exits with 2 when it does not understand."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        _take_down(options, parser)
+    except (BotoCoreError, ClientError) as error:
+        print(deployed.explain(error), file=sys.stderr)
+        return 1
+    except Mishap as mishap:
+        print(mishap, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="take_down.py",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--stack", metavar="NAME", help="the Pulumi stack (default: the one that is selected)")
+    parser.add_argument(
+        "--region", help="the AWS region it is in (default: that of the stack, or of your AWS configuration)"
+    )
+    parser.add_argument("--aws-profile", metavar="NAME", help="the AWS profile to use (default: your usual one)")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
+    how.add_argument("--detach-only", action="store_true", help="only take the decryption policy from everybody")
+    parser.add_argument("--yes", action="store_true", help="skip the confirmation prompt")
+    return parser
+
+
+def _take_down(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    stack = Stack(options.stack)
+    service = _look(stack, options)
+    for line in _plan(service, detach_only=options.detach_only):
+        print(line)
+    if options.dry_run:
+        return
+    _confirm(options, parser)
+    _detach(service)
+    if options.detach_only:
+        return
+    _lift_protection(stack, service)
+    if not stack.destroy():
+        raise Mishap("Pulumi could not delete everything: see above. Run this again when the cause is fixed.")
+    print("The service is down.")
+    for line in _what_stays(service.remains):
+        print(line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What is there to take down. ``table`` and ``policy_arn`` are None where an earlier run has deleted them."""
+
+    session: boto3.Session
+    resources: Sequence[Mapping[str, Any]]
+    table: str | None
+    policy_arn: str | None
+    remains: Remains
+
+
+def _look(stack: Stack, options: argparse.Namespace) -> Service:
+    resources = stack.resources()
+    if not resources:
+        raise Mishap("This stack has nothing to take down.")
+    options.region = options.region or stack.region()
+    session = deployed.session(options)
+    table = _existing_table(session, [resource for resource in resources if resource["type"] == _TABLE])
+    policies = [resource["id"] for resource in resources if resource["type"] == _POLICY]
+    policy_arn = policies[0] if policies else None
+    return Service(
+        session=session,
+        resources=resources,
+        table=table,
+        policy_arn=policy_arn,
+        remains=remains.find(session, table=table, policy_arn=policy_arn),
+    )
+
+
+def _detach(service: Service) -> None:
+    for holder in service.remains.holders:
+        remains.detach(service.session.client("iam"), str(service.policy_arn), holder)
+        print(f"Detached the decryption policy from the {holder.kind} {holder.name}.")
+
+
+def _lift_protection(stack: Stack, service: Service) -> None:
+    """Lift both protections of the ledger: Pulumi's and DynamoDB's."""
+    for resource in service.resources:
+        if resource.get("protect"):
+            stack.unprotect(resource["urn"])
+    if service.table:
+        service.session.client("dynamodb").update_table(TableName=service.table, DeletionProtectionEnabled=False)
+    print("Lifted the protection of the ledger.", flush=True)
+
+
+def _existing_table(session: boto3.Session, tables: Sequence[Mapping[str, Any]]) -> str | None:
+    """Find the ledger, unless an earlier run has deleted it."""
+    dynamodb = session.client("dynamodb")
+    for table in tables:
+        try:
+            return dynamodb.describe_table(TableName=table["id"])["Table"]["TableName"]
+        except dynamodb.exceptions.ResourceNotFoundException:
+            continue
+    return None
+
+
+def _confirm(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    if options.yes:
+        return
+    if not sys.stdin.isatty():
+        parser.error("nobody is here to confirm it: add --yes, or --dry-run to look first")
+    print("Go ahead? [y/N] ", end="", flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise Mishap("Nothing was done.")
+
+
+def _plan(service: Service, *, detach_only: bool) -> Iterator[str]:
+    yield "This will:"
+    for holder in service.remains.holders:
+        yield f"  - detach the decryption policy from the {holder.kind} {holder.name}"
+    if detach_only:
+        if not service.remains.holders:
+            yield "  - do nothing: the decryption policy is attached to nobody"
+        return
+    if service.table:
+        yield f"  - lift the protection of the ledger {service.table}, and delete it"
+    owned = [each for each in service.resources if each.get("custom") and not each["type"].startswith("pulumi:")]
+    yield f"  - delete everything that the stack has made: {len(owned)} resources"
+    yield from _what_stays(service.remains)
+
+
+def _what_stays(found: Remains) -> Iterator[str]:
+    """Say what nobody looks after any more, and what can be done about it."""
+    under_way = sorted({entry.user for entry in found.unfinished if entry.status in _UNDER_WAY})
+    if under_way:
+        yield f"Rotations under way: {', '.join(under_way)}. Let the next run finish them first."
+    in_grace = [entry for entry in found.unfinished if entry.status not in _UNDER_WAY]
+    if in_grace:
+        yield f"Users in grace ({len(in_grace)}): both keys stay, and nothing deletes the old one. Once it is not used:"
+        yield from (f"  {_of(entry)}" for entry in in_grace)
+    if found.unreadable:
+        yield f"Ledger items that cannot be read: {found.unreadable}. Their keys stay as they are."
+    if found.encryption_keys:
+        yield f"Encryption keys ({len(found.encryption_keys)}) stay in SSM: without them no mail can be decrypted."
+        yield "Without the policy, users cannot read them; an administrator can. Once the mails are decrypted:"
+        yield from (f"  aws ssm delete-parameter --name {name}" for name in found.encryption_keys)
+    if not (found.unfinished or found.unreadable or found.encryption_keys):
+        yield "No user is in grace, and no encryption key is left."
+    yield "Every access key stays as it is. Tags IKR:… on users do no harm."
+
+
+def _of(entry: Entry) -> str:
+    until = f", due {entry.delete_on:%Y-%m-%d}" if entry.delete_on else ""
+    command = f"aws iam delete-access-key --user-name {entry.user} --access-key-id {entry.key_id}"
+    return f"{command}   # {entry.status}{until}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
