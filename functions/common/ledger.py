@@ -230,7 +230,7 @@ class Ledger:
             assign={"status": Status.EXPIRING, "delete_on": delete_on, "attempts": 0},
             remove=(
                 *("started_at", "claimed_at", "failures", "try_again_on", "sealed_block", "last_error"),
-                *("replaces", "replaces_until", "replaces_round", "unconfirmed_since", "dormant_since"),
+                *("replaces", "replaces_until", "replaces_round"),
             ),
             **_own(entry, Status.DELIVERING, Status.EXPIRING),
         )

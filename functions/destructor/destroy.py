@@ -217,6 +217,7 @@ class Destroyer:
             pending_email=entry.pending_email,
             address_changed_at=entry.address_changed_at,
             undeliverable=entry.undeliverable,
+            unconfirmed_since=entry.unconfirmed_since,
         )
         try:
             self._ledger.put(kept)

@@ -187,6 +187,7 @@ def _current(entry: Entry) -> Entry:
         pending_email=entry.pending_email,
         address_changed_at=entry.address_changed_at,
         undeliverable=entry.undeliverable,
+        unconfirmed_since=entry.unconfirmed_since,
         failures=entry.failures,
         try_again_on=entry.try_again_on,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,6 +91,35 @@ class TestCalls:
         calls = calls_of_a_run(world)
 
         assert calls == CENSUS + listed(6) + ALIAS + times(6, ROTATION)
+
+    def test_steady_state_with_fifty_due_of_a_thousand(self) -> None:
+        """What the README promises, from what is measured above."""
+        assert (CENSUS + listed(50) + ALIAS + times(50, ROTATION)).total() <= 355
+
+    def test_later_rotations_cost_no_more_than_the_first(self, world: World) -> None:
+        """The ledger knows that the last key was used, and where mail went: nothing has to be asked again."""
+        hire(world, 3)
+        world.wait(days=81)
+        world.rotate()
+        world.live(days=8)
+        assert len(world.ledger()) == 3
+        world.wait(days=75)
+
+        assert calls_of_a_run(world) == CENSUS + listed(3) + ALIAS + times(3, ROTATION)
+
+    def test_hold_costs_nothing_but_a_look_at_whose_key_is_due(self, world: World) -> None:
+        """Of somebody whose address was changed, too, the ledger knows enough."""
+        due, young = hire(world, 1)[0], hire(world, 1, rotate_after_days=200)[0]
+        world.rotate()
+        world.wait(days=81)
+        for name in (due, young):
+            world.change_address(name, f"{name}@example.com")
+
+        told = calls_of_a_run(world)
+        held = calls_of_a_run(world)
+
+        assert told == CENSUS + ALIAS + listed(1) + Counter({"SendEmail": 2, "TransactWriteItems": 2})
+        assert held == CENSUS + listed(1)
 
     def test_grace_period(self, world: World) -> None:
         """A rotation costs nothing more on the runs of the next days."""
@@ -211,6 +241,72 @@ class TestThrottling:
         assert (throttled["failed"], throttled["rotated"], throttled["remaining"]) == ({}, 0, 3)
         assert stopped == [1] * 3
         assert summary["rotated"] == 3
+        assert_nothing_lost(world)
+
+
+class TestThrottlingOfEverythingElse:
+    """Whatever IAM throttles for a whole run, nobody fails for it, and the next run does the work."""
+
+    @pytest.fixture(autouse=True)
+    def short_pauses(self) -> Iterator[None]:
+        with (
+            mock.patch.object(ExponentialBackoff, "delay_amount", return_value=0),
+            mock.patch.object(KeyMaker.__init__, "__defaults__", (lambda _: None,)),
+        ):
+            yield
+
+    def test_reminder(self, world: World) -> None:
+        hire(world, 2)
+        world.wait(days=81)
+        world.rotate()
+        world.wait(days=4)
+
+        with own_clients() as clients:
+            throttle(clients, lambda sent, _: sent == "GetAccessKeyLastUsed")
+            throttled = world.rotate()
+
+        assert (throttled["failed"], throttled["reminded"], throttled["remaining"]) == ({}, 0, 2)
+        assert world.rotate()["reminded"] == 2
+
+    def test_chore(self, world: World) -> None:
+        (name,) = hire(world, 1)
+        world.rotate()
+        world.delete_user(name)
+
+        with own_clients() as clients:
+            throttle(clients, lambda sent, _: sent in {"ListAccessKeys", "GetAccessKeyLastUsed"})
+            throttled = world.rotate()
+
+        assert (throttled["failed"], throttled["swept"], throttled["remaining"]) == ({}, 0, 1)
+        assert world.rotate()["swept"] == 1
+
+    def test_recovery(self, world: World) -> None:
+        hire(world, 1, rotate_after_days=0)
+        world.controller.fault = Fault("SendEmail", Kind.DIES_BEFORE)
+        world.rotate()
+        world.wait(minutes=16)
+        world.faults_seen.clear()
+
+        with own_clients() as clients:
+            throttle(clients, lambda sent, _: sent == "GetAccessKeyLastUsed")
+            throttled = world.rotate()
+        world.wait(minutes=16)
+
+        assert (throttled["failed"], throttled["remaining"]) == ({}, 1)
+        assert world.rotate()["recovered"] == 1
+        assert_nothing_lost(world)
+
+    def test_for_half_a_minute(self, world: World) -> None:
+        """The run waits it out."""
+        names = hire(world, 3, rotate_after_days=0)
+        until = time.time() + 30
+
+        with own_clients() as clients, world.pauses_pass():
+            throttle(clients, lambda sent, _: sent == "CreateAccessKey" and time.time() < until)
+            summary = world.rotate()
+
+        assert (summary["rotated"], summary["remaining"], summary["failed"]) == (3, 0, {})
+        assert [len(world.keys(name)) for name in names] == [2] * 3
         assert_nothing_lost(world)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from functions.rotator.census import Census
 from functions.rotator.decide import CLOCK_SKEW, LEASE, UNDER_WAY, Rules
 from functions.rotator.sweep import LOST_AFTER, STREAM_CLOCK, Chore
 from tests.functions.rotator.alice import DAY, EMAIL, NEW, SECOND, census, entry, rules, successor
-from tests.simulation.faults import aws_error
+from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import START, World, new_world
 
 OTHER = "other@example.com"
@@ -267,3 +268,111 @@ class TestSweeping:
         (old,) = world.keys("alice")
         assert world.rotate()["rotated"] == 1
         return old
+
+
+class TestProof:
+    """Absent from a listing is not gone: an item goes only when IAM knows nobody who has the key."""
+
+    @pytest.fixture
+    def world(self) -> Iterator[World]:
+        """Old keys are given up at the first failure, and deactivated for a week before they are deleted."""
+        with new_world(MAX_DELETION_ATTEMPTS="1", RECOVERY_DAYS="7") as world:
+            world.add_user("alice")
+            world.rotate()
+            yield world
+
+    @pytest.mark.parametrize("phase", [Status.CURRENT, Status.DELIVERING, Status.EXPIRING, Status.FAILED])
+    def test_user_who_is_missing_from_one_listing_loses_nothing(self, world: World, phase: Status) -> None:
+        self.bring_to(world, phase)
+        before, keys = world.ledger(), world.keys("alice")
+
+        with world.unlisted(users=["alice"]):
+            summary = world.rotate()
+
+        assert (summary["swept"], world.ledger(), world.keys("alice")) == (0, before, keys)
+        assert world.faults_seen == []
+
+    @pytest.mark.parametrize("phase", [Status.CURRENT, Status.DELIVERING, Status.FAILED])
+    def test_user_whose_keys_are_missing_as_well_loses_nothing(self, world: World, phase: Status) -> None:
+        """The listings agree, and both are out of date."""
+        self.bring_to(world, phase)
+        before, keys = world.ledger(), world.keys("alice")
+
+        with world.unlisted(users=["alice"], keys=list(keys)):
+            summary = world.rotate()
+
+        assert (summary["swept"], world.ledger(), world.keys("alice")) == (0, before, keys)
+
+    @pytest.mark.parametrize("phase", [Status.CURRENT, Status.DELIVERING, Status.FAILED])
+    def test_user_who_is_gone_with_all_keys_is_forgotten(self, world: World, phase: Status) -> None:
+        self.bring_to(world, phase)
+        items = len(world.ledger())
+        world.delete_user("alice")
+
+        assert world.rotate()["swept"] == items
+
+        assert (world.ledger(), world.parameters()) == ({}, {})
+
+    def test_key_that_is_missing_from_one_listing_loses_nothing(self, world: World) -> None:
+        (old,) = world.keys("alice")
+        world.wait(days=81)
+        world.add_key("alice")
+        world.rotate()
+        before = world.ledger()
+        assert len(before) == 2
+
+        with world.unlisted(keys=[old]):
+            world.rotate()
+
+        assert world.ledger() == before
+
+    def test_key_that_is_gone_is_forgotten(self, world: World) -> None:
+        (old,) = world.keys("alice")
+        world.wait(days=81)
+        new = world.add_key("alice")
+        world.rotate()
+        world.iam.delete_access_key(UserName="alice", AccessKeyId=old)
+
+        world.rotate()
+
+        assert list(world.ledger()) == [new]
+
+    @pytest.mark.parametrize("early", [True, False])
+    def test_old_key_that_is_not_listed_is_waited_for(self, world: World, early: bool) -> None:
+        """Its record was lost, on a cancellation or at its end: what became of it, the next run finds out."""
+        self.bring_to(world, Status.EXPIRING)
+        old, new = world.keys("alice")
+        world.remove_item("alice", old)
+        world.lose_stream()
+        world.wait(days=1 if early else 6)
+        before = world.ledger()
+
+        with world.unlisted(keys=[old]):
+            world.rotate()
+
+        assert world.ledger() == before
+        assert before[new]["replaces"] == old
+        world.rotate()
+        world.deliver_stream()
+        assert world.ledger()[old]["status"] == ("current" if early else "inactive")
+
+    def bring_to(self, world: World, phase: Status) -> None:
+        """Let life go on until alice's first key is in this phase."""
+        (key,) = world.keys("alice")
+        if phase is not Status.CURRENT:
+            world.wait(days=81)
+            if phase is Status.DELIVERING:
+                world.controller.fault = Fault("SendEmail", Kind.DIES_BEFORE)
+            world.rotate()
+            world.wait(minutes=16)
+        if phase is Status.FAILED:
+            world.read_mail()
+            world.controller.outages["UpdateAccessKey"] = aws_error("UpdateAccessKey", "AccessDenied", 403)
+            world.wait(days=6)
+            world.rotate()
+            world.deliver_stream()
+            world.controller.outages.clear()
+        elif phase is Status.EXPIRING:
+            world.read_mail()
+        world.faults_seen.clear()
+        assert world.ledger()[key]["status"] == phase

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from functions.common.clients import Clients
 from functions.common.entry import Status
-from functions.rotator.decide import CLOCK_SKEW, LEASE
+from functions.rotator.decide import CLOCK_SKEW, LEASE, Action, Reason
 from functions.rotator.request import Request
 from functions.rotator.run import Run
 from scripts.reporting.survey import Surveyor, UserReport
@@ -46,6 +46,21 @@ def test_it_decides_as_the_rotator_does(account: Account) -> None:
         (key,) = account.add_user(name, 85)
         moment = account.now - begun
         account.note(name, key, Status.ROTATING, age=85, attempt="1", started_at=moment, claimed_at=moment)
+    for name, fields in (
+        ("changed", {"email": "former@example.com"}),
+        ("returned", {"email": "returned@example.com", "undeliverable": "returned@example.com"}),
+        ("waiting", {"email": "waiting@example.com", "try_again_on": account.ago(-1)}),
+        ("dormant", {"email": "dormant@example.com", "dormant_since": account.ago(1)}),
+    ):
+        (key,) = account.add_user(name, 85)
+        account.note(name, key, Status.CURRENT, age=85, **fields)
+    corrected, unread = account.add_user("corrected", 85, 3)
+    former: dict[str, Any] = {"email": "former@example.com", "pending_email": "corrected@example.com"}
+    former |= {"address_changed_at": account.ago(2), "delete_on": account.ago(-2), "new_key_id": unread}
+    account.note("corrected", corrected, Status.EXPIRING, age=85, **former)
+    (renamed,) = account.add_user("renamed", 10)
+    user_id = account.iam.get_user(UserName="renamed")["User"]["UserId"]
+    account.note("once", renamed, Status.CURRENT, age=10, user_id=user_id, email="renamed@example.com")
     account.iam.create_user(UserName="untagged")
     run = Run(
         request=Request(dry_run=True),
@@ -68,7 +83,9 @@ def test_it_decides_as_the_rotator_does(account: Account) -> None:
         for name, decision in (run.perform().decisions or {}).items()
     }
     assert decided == by_rotator
-    assert {decision["action"] for decision in decided.values()} >= {"rotate", "recover", "not_due", "in_grace", "skip"}
+    assert {decision["action"] for decision in decided.values()} == set(Action)
+    reasons = {Reason.ADDRESS_HELD, Reason.UNDELIVERABLE, Reason.BACKING_OFF, Reason.DORMANT}
+    assert {decision.get("reason") for decision in decided.values()} >= reasons
 
 
 def test_it_looks_where_the_rotator_need_not(account: Account) -> None:
@@ -139,7 +156,7 @@ def test_one_who_cannot_be_looked_at_does_not_hide_the_others(
 
     def refuse(**request: str) -> Any:
         if request["AccessKeyId"] == alice:
-            raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetAccessKeyLastUsed")
+            raise ClientError({"Error": {"Code": "ServiceFailure"}}, "GetAccessKeyLastUsed")
         return ask(**request)
 
     monkeypatch.setattr(account.iam, "get_access_key_last_used", refuse)
@@ -147,7 +164,7 @@ def test_one_who_cannot_be_looked_at_does_not_hide_the_others(
     users = look(account)
 
     assert users["alice"].unreadable
-    assert (users["alice"].verdict, users["alice"].why) == ("unreadable", "GetAccessKeyLastUsed: AccessDenied")
+    assert (users["alice"].verdict, users["alice"].why) == ("unreadable", "GetAccessKeyLastUsed: ServiceFailure")
     assert [key.id for key in users["bob"].keys] == [bob]
 
 
@@ -189,19 +206,76 @@ class TestNextStep:
         assert self.step_of(account, "alice") == "rotation due since -2 days, 0:00:00"
 
     @pytest.mark.parametrize(
-        ("status", "recovery_days", "step"),
+        ("used", "environment", "step"),
         [
-            (Status.EXPIRING, 0, "deletion on 3 days, 0:00:00"),
-            (Status.EXPIRING, 7, "deactivation on 3 days, 0:00:00"),
-            (Status.INACTIVE, 7, "deletion on 3 days, 0:00:00"),
-            (Status.FAILED, 0, "deletion at the next run"),
+            (True, {}, "deletion on 3 days, 0:00:00"),
+            (True, {"recovery_days": 7}, "deactivation on 3 days, 0:00:00"),
+            (False, {}, "deactivation on 17 days, 0:00:00"),
+            (False, {"grace_extension_days": 0}, "deactivation on 3 days, 0:00:00"),
+            (False, {"delete_unconfirmed": True}, "deletion on 3 days, 0:00:00"),
         ],
     )
-    def test_an_old_key(self, status: Status, recovery_days: int, step: str, account: Account) -> None:
+    def test_an_old_key_in_its_grace(
+        self, used: bool, environment: dict[str, Any], step: str, account: Account
+    ) -> None:
+        """That depends on whether its successor has been used."""
         old, new = account.add_user("alice", 82, 2)
-        account.note("alice", old, status, age=82, delete_on=account.ago(-3), new_key_id=new)
+        account.note("alice", old, Status.EXPIRING, age=82, delete_on=account.ago(-3), new_key_id=new)
+        if used:
+            account.use("alice", new, days_ago=1)
 
-        assert self.step_of(account, "alice", recovery_days=recovery_days) == step
+        assert self.step_of(account, "alice", **environment) == step
+
+    @pytest.mark.parametrize(
+        ("last_used", "step"),
+        [(2.0, "deletion due since -1 day, 23:00:00"), (0.5, "deactivation on 13 days, 23:00:00")],
+    )
+    def test_an_old_key_whose_grace_is_over(self, last_used: float, step: str, account: Account) -> None:
+        """What still uses it is given time."""
+        old, new = account.add_user("alice", 86, 6)
+        account.note("alice", old, Status.EXPIRING, age=86, delete_on=account.ago(1 / 24), new_key_id=new)
+        account.use("alice", new, days_ago=1)
+        account.use("alice", old, days_ago=last_used)
+
+        assert self.step_of(account, "alice") == step
+
+    @pytest.mark.parametrize(("active", "step"), [(False, "deletion on 3 days"), (True, "deactivation on 3 days")])
+    def test_an_old_key_in_its_recovery_window(self, active: bool, step: str, account: Account) -> None:
+        """One that somebody has activated again gets another window."""
+        old, new = account.add_user("alice", 100, 20)
+        account.note("alice", old, Status.INACTIVE, age=100, delete_on=account.ago(-3), new_key_id=new, windows=1)
+        if not active:
+            account.deactivate("alice", old)
+
+        assert self.step_of(account, "alice") == f"{step}, 0:00:00"
+
+    def test_an_old_key_whose_deletion_was_given_up(self, account: Account) -> None:
+        old, new = account.add_user("alice", 82, 2)
+        account.note("alice", old, Status.FAILED, age=82, delete_on=account.ago(-3), new_key_id=new)
+
+        assert self.step_of(account, "alice") == "deletion at the next run"
+
+    def test_an_old_key_whose_successor_is_gone(self, account: Account) -> None:
+        """It stays."""
+        (old,) = account.add_user("alice", 82)
+        account.note(
+            "alice", old, Status.EXPIRING, age=82, delete_on=account.ago(-3), new_key_id="AKIAFAKE00000000NEW1"
+        )
+
+        assert self.step_of(account, "alice") == "nothing"
+
+    @pytest.mark.parametrize(
+        ("fields", "step"),
+        [
+            ({"undeliverable": "alice@example.com"}, "withdrawal of the new key at the next run"),
+            ({"parameter": "/ikr/secret/iam/alice-miller"}, "another new key at the next run"),
+        ],
+    )
+    def test_a_rotation_that_is_taken_back(self, fields: dict[str, str], step: str, account: Account) -> None:
+        old, new = account.add_user("alice", 82, 2)
+        account.note("alice", old, Status.EXPIRING, age=82, delete_on=account.ago(-3), new_key_id=new, **fields)
+
+        assert self.step_of(account, "alice") == step
 
     def test_a_rotation_under_way(self, account: Account) -> None:
         """It has ended, or is taken up by another run, when its lease is over."""
