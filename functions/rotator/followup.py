@@ -12,9 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.common import telemetry
 from functions.common.entry import Entry, Status
-from functions.common.errors import LedgerConflict, MailUnanswered, RecipientRefused, reason
+from functions.common.errors import LedgerConflict, MailError, MailUnanswered, RecipientRefused, reason
 from functions.common.tags import is_allowed
-from functions.mail.message import AddressChanged, KeyReminder, compose
+from functions.mail.message import AddressChanged, KeyReminder, Notice, compose
 from functions.mail.sender import deliver
 from functions.rotator.addresses import SCHEDULE_SLACK, Standing, former, is_undeliverable
 from functions.rotator.census import User
@@ -98,6 +98,10 @@ def _remind(user: User, entry: Entry, tools: Tools) -> bool:
     except Exception:
         tools.ledger.not_reminded(entry, tools.run)
         raise
+    for old_address in former(user.entries, user.policy.email):
+        # Whoever changed the tag must not keep the reminder from the user. It holds no secret.
+        with contextlib.suppress(MailError):
+            _tell(old_address, notice, user, entry, tools)
     telemetry.info("reminded", user=user.name, old_key=entry.key_id, new_key=new_key_id, new_key_used=new_key_used)
     return True
 
@@ -126,7 +130,7 @@ def _tell_old_address(user: User, entry: Entry, tools: Tools) -> bool:
         used_from=tools.now() + tools.terms.address_hold,
     )
     for old_address in former(user.entries, user.policy.email):
-        _tell(old_address, notice, user, tools)
+        _tell(old_address, notice, user, entry, tools)
     try:
         tools.ledger.note_address(user.entries, user.policy.email, tools.now())
     except LedgerConflict:
@@ -135,17 +139,17 @@ def _tell_old_address(user: User, entry: Entry, tools: Tools) -> bool:
     return True
 
 
-def _tell(old_address: str, notice: AddressChanged, user: User, tools: Tools) -> None:
+def _tell(old_address: str, notice: Notice, user: User, entry: Entry, tools: Tools) -> None:
     if not is_allowed(old_address, tools.allowed_email_domains):
-        telemetry.warning("old_address_not_allowed", user=user.name, key=notice.key_id)
+        telemetry.warning("old_address_not_allowed", user=user.name, key=entry.key_id)
         return
     if is_undeliverable(user.entries, old_address):
-        telemetry.warning("old_address_undeliverable", user=user.name, key=notice.key_id)
+        telemetry.warning("old_address_undeliverable", user=user.name, key=entry.key_id)
         return
     try:
         deliver(tools.mailer, compose(notice, old_address, user_id=user.id), pause=tools.pause)
     except RecipientRefused as fault:
-        telemetry.warning("old_address_refused", user=user.name, key=notice.key_id, reason=reason(fault))
+        telemetry.warning("old_address_refused", user=user.name, key=entry.key_id, reason=reason(fault))
 
 
 def _last_of(entries: tuple[Entry, ...]) -> Entry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from functions.common import telemetry
@@ -10,15 +10,19 @@ from functions.common.entry import Entry, Status
 from functions.common.errors import LedgerConflict
 from functions.common.keys import AccessKeys
 from functions.common.ledger import Ledger
+from functions.common.secrets import SecretStore, parameter_name
 from functions.rotator.case import Case
 from functions.rotator.decide import LEASE, UNDER_WAY, replaced
 
 
-def learn(cases: Sequence[Case], ledger: Ledger, keys: AccessKeys, now: datetime) -> None:
+def learn(
+    cases: Sequence[Case], ledger: Ledger, keys: AccessKeys, secrets: Callable[[], SecretStore], now: datetime
+) -> None:
     """Enter keys seen for the first time, and drop entries of keys that are proved to be gone.
 
     A key that is due is entered by its rotation; and one that is with the destructor must not be entered here, or its
-    end would be taken for called off.
+    end would be taken for called off. With an entry goes the encryption key of a mail that nobody needs to read any
+    more.
 
     Raises:
         ClientError, BotoCoreError: AWS failed; what was entered until then stands.
@@ -29,6 +33,8 @@ def learn(cases: Sequence[Case], ledger: Ledger, keys: AccessKeys, now: datetime
         for entry in _outlived(case, now):
             if not keys.is_gone(entry.key_id, case.keys or ()):
                 continue
+            if entry.sealed_by:
+                secrets().remove_if_for(parameter_name(case.user.name, case.user.id), entry.sealed_by)
             try:
                 ledger.forget(entry)
             except LedgerConflict:

@@ -52,6 +52,9 @@ def recover(user: User, entry: Entry, tools: Tools) -> bool:
     old = find(keys, entry.key_id)
     old_key_works = old is not None and old.active
     if entry.status is Status.ROTATING:
+        if old is None:
+            # A listing that lacks one key may lack the lost one, too.
+            _prove_absence(user, entry.key_id, keys, tools)
         lost = lost_successor(entry, keys)
         if lost and not tools.keys.was_used(lost.id):
             _delete(user, entry, lost, tools, old_key_works=old_key_works)
@@ -60,8 +63,7 @@ def recover(user: User, entry: Entry, tools: Tools) -> bool:
 
     successor = find(keys, entry.new_key_id)
     if successor is None:
-        if not tools.keys.is_gone(entry.new_key_id or "", keys):
-            raise KeyRotatorError(f"IAM does not list access key {entry.new_key_id} of {user.name}, and says it exists")
+        _prove_absence(user, entry.new_key_id or "", keys, tools)
         tools.ledger.withdraw(entry)
         return False
     if tools.keys.was_used(successor.id):
@@ -78,6 +80,16 @@ def recover(user: User, entry: Entry, tools: Tools) -> bool:
 def find(keys: list[AccessKey], key_id: str | None) -> AccessKey | None:
     """Find a key among those that were listed."""
     return next((key for key in keys if key.id == key_id), None)
+
+
+def _prove_absence(user: User, key_id: str, keys: list[AccessKey], tools: Tools) -> None:
+    """Make sure that a key which was not listed is gone.
+
+    Raises:
+        KeyRotatorError: IAM contradicts itself: a later run finds out.
+    """
+    if not tools.keys.is_gone(key_id, keys):
+        raise KeyRotatorError(f"IAM does not list access key {key_id} of {user.name}, and says it exists")
 
 
 def _may_mail_again(user: User, entry: Entry) -> bool:

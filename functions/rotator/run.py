@@ -287,7 +287,7 @@ class Run:
     def _learn(self, cases: Sequence[Case]) -> None:
         """Bring the ledger up to date with what was listed; should this fail, the next run asks more."""
         try:
-            learn.learn(cases, self._ledger, self._keys, self.now())
+            learn.learn(cases, self._ledger, self._keys, self._secrets, self.now())
         except (BotoCoreError, ClientError) as fault:
             telemetry.error("ledger_not_updated", reason=reason(fault))
 

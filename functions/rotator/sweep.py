@@ -25,10 +25,14 @@ from functions.rotator.decide import ENDING, UNDER_WAY, Rules, is_abandoned, to_
 LOST_AFTER = timedelta(hours=1)
 """How long after a deletion fell due its record counts as lost, when nothing of it is left in the ledger."""
 
-
 STREAM_CLOCK = timedelta(minutes=1)
 """How long an entry must have been due before it is collected. The stream stamps a removal by its own clock, and whole
 seconds; one that seems to come before its time is taken for a cancellation."""
+
+
+SPARED_FOR = timedelta(days=2)
+"""How long an end that is due waits for its rotation to be taken back; a daily run first sees it up to a day late.
+Where taking back is refused, since the old key does not work, the end goes on."""
 
 
 class Chore(StrEnum):
@@ -177,8 +181,9 @@ def chores(census: Census, rules: Callable[[User], Rules], now: datetime) -> Ite
     for entry in census.entries:
         user_or_none = users.get(entry.user) if census.owns(entry) else None
         if entry.status in ENDING:
-            spared = user_or_none and to_take_back(user_or_none.entries, rules(user_or_none), now)
-            chore = None if spared else _chore_of_ending(entry, census, now)
+            unwanted = user_or_none and to_take_back(user_or_none.entries, rules(user_or_none), now)
+            overdue = entry.delete_on is not None and entry.delete_on + SPARED_FOR <= now
+            chore = None if unwanted and not overdue else _chore_of_ending(entry, census, now)
         elif not census.owns(entry):
             at_work = entry.status in UNDER_WAY and not is_abandoned(entry, now)
             chore = None if at_work else Chore.FORGET

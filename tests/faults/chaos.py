@@ -16,6 +16,7 @@ from unittest import mock
 
 from functions.common import telemetry
 from functions.common.errors import MailServiceError, RecipientRefused
+from functions.common.secrets import parameter_name
 from functions.rotator.decide import ENDING, UNDER_WAY
 from functions.rotator.summary import Summary
 from tests.faults.promises import Promises, Terms
@@ -23,8 +24,15 @@ from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import World
 
 NAMES = ("alice", "bob@example.com", "carol+test@example.com")
-LONGEST_ROTATION, LONGEST_END = 22, 14
-"""About how many calls a run makes that rotates, and a batch of the stream that ends a key."""
+# What is called in a run, on the way to a new key, and to the end of an old one.
+RUNNING = ("GetAccountAuthorizationDetails", "Scan", "ListAccessKeys", "UpdateItem", "DeleteItem", "DeleteAccessKey")
+ROTATING = ("UpdateItem", "PutParameter", "CreateAccessKey", "SendEmail", "TransactWriteItems")
+ENDING_A_KEY = (
+    *("GetItem", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "DeleteAccessKey", "UpdateAccessKey"),
+    *("TransactWriteItems", "DescribeParameters", "DeleteParameter", "SendEmail", "UpdateItem"),
+)
+DILIGENCE = (0.0, 0.6, 0.9)
+"""How likely it is that somebody has read their mail by the time that something else happens."""
 
 
 class History:
@@ -55,7 +63,8 @@ class History:
         publish = Summary.publish
 
         def listen(event: str, **_: object) -> None:
-            self.events[event] += 1
+            with self.world.controller._lock:  # several workers may tell at once
+                self.events[event] += 1
 
         def listen_to_summary(summary: Summary) -> None:
             for name in ("rotated", "recovered", "taken_back", "rearmed", "reminded"):
@@ -75,6 +84,12 @@ class History:
             self.world.refusing(self._refusing),
         ):
             yield
+
+    def counted(self) -> Counter[str]:
+        """Give how often each event has occurred."""
+        counted = Counter({name: self.events[logged] for name, logged in _EVENTS.items()})
+        counted["taken back"] -= counted["undone"]  # both are logged alike
+        return counted
 
     def live(self, steps: int) -> None:
         """Let so many things happen, and look at the promises after each."""
@@ -97,7 +112,8 @@ class History:
         self._pass(days=self._terms.limit, hours=1)
 
     def a_grace_is_waited_out(self) -> None:
-        self._pass(days=self._terms.grace, hours=1)
+        self._pass(days=self._terms.grace - 1)
+        self._pass(days=1, hours=1)
 
     def an_extension_is_waited_out(self) -> None:
         self._pass(days=1)
@@ -113,17 +129,19 @@ class History:
 
     def a_rotation_is_struck(self) -> None:
         self.world.wait(days=self._terms.limit + 1)
-        self._strike(LONGEST_ROTATION, self.world.rotate)
+        self._strike(ROTATING, self.world.rotate)
         self.world.deliver_stream()
+        if self._random.random() < 0.5:
+            self._pass(hours=1)
 
     def a_run_is_struck(self) -> None:
         self.world.wait(days=self._random.choice([0, 1, self._terms.grace]), hours=1)
-        self._strike(LONGEST_ROTATION, self.world.rotate)
+        self._strike(RUNNING, self.world.rotate)
 
     def an_end_is_struck(self) -> None:
         self.world.wait(days=self._terms.grace, hours=1)
         self.world.collect_by_ttl()
-        self._strike(LONGEST_END, self.world.deliver_stream)
+        self._strike(ENDING_A_KEY, self.world.deliver_stream)
         self.world.deliver_stream()
 
     def the_mail_service_is_down(self) -> None:
@@ -190,11 +208,13 @@ class History:
         self.events["mailboxes refusing"] += 1
 
     def a_mail_comes_back(self) -> None:
-        name = self._somebody()
+        name = self._somebody_waiting()
         person = self.world.people[name]
         mails = [mail for mail in person.mails + self.world.misaddressed if mail.to == self._address(name)]
-        if mails:
-            self.world.return_mail(mails[-1])
+        for mail in mails[-1:]:
+            person.mails = [other for other in person.mails if other is not mail]
+            self._promises.excuse_who_is_locked_out()
+            self.world.return_mail(mail)
             self.world.deliver_stream()
 
     # --- administrators --------------------------------------------------------------------------------------------
@@ -248,7 +268,28 @@ class History:
 
     def keys_are_activated(self) -> None:
         """Whoever asks for it gets every key back."""
-        self._switch(self._somebody(), "Active")
+        inactive = [name for name in self.world.people if "Inactive" in self.world.keys(name).values()]
+        self._switch(self._random.choice(inactive or list(self.world.people)), "Active")
+
+    def deactivated_keys_are_activated_and_not_replaced(self) -> None:
+        """Administrators do so for everybody who asks, and nobody reads their mail all the same."""
+        for item in self.world.ledger().values():
+            if item["status"] == "inactive" and item["user"] in self.world.people:
+                self._switch(item["user"], "Active")
+        self.world.wait(days=self._terms.window.days, hours=1)
+        self._run()
+
+    def keys_are_put_in_order(self) -> None:
+        """Nobody is left without a key that works, or with a second one that was made by hand."""
+        for name in self.world.people:
+            keys, known = list(self.world.keys(name)), self.world.ledger(name)
+            if list(self.world.keys(name).values()) == ["Inactive"]:
+                self._delete_key(name, keys.pop())
+            if not keys:
+                self.world.use_key(name, self.world.add_key(name))
+            elif len(keys) > 1 and all(item["status"] == "current" for item in known.values()):
+                self._delete_key(name, keys[0])
+                self._promises.excuse_who_is_locked_out()
 
     def a_key_is_deactivated(self) -> None:
         self._switch(self._somebody(), "Inactive", k=1)
@@ -271,14 +312,16 @@ class History:
         self.world.rotate({"users": [name], "force": True})
 
     def an_operator_asks_again(self) -> None:
-        self.world.rotate({"users": [self._somebody()], "again": True})
-        self.events["asked again"] += 1
+        name = self._somebody_waiting()
+        summary = self.world.rotate({"users": [name], "again": True})
+        self.events["mailed again"] += bool(summary.get("taken_back"))
 
     def an_operator_takes_an_item_out(self) -> None:
         """Any but one of a rotation under way: that one is the only trace of a key that nobody may hold."""
         items = [item for item in self.world.ledger().values() if item["status"] not in UNDER_WAY]
         for item in self._random.sample(items, k=min(1, len(items))):
             self._promises.untraced.update({item["ak"], item.get("new_ak", "")})
+            self._promises.untraced_parameters.add(parameter_name(item["user"], item["user_id"]))
             self.world.remove_item(item["user"], item["ak"])
         self.world.deliver_stream()
 
@@ -371,12 +414,17 @@ class History:
     def _unsettled(self) -> list[object]:
         """Give what of the ledger, and of the encryption keys, is not as it is once everything is done.
 
-        An encryption key that opens nothing may be left by a rotation that was struck, until the next one overwrites
-        it; one whose item an operator has taken out belongs to nobody; and one whose mail was never read stays.
+        An encryption key whose mail was never read stays, and one whose item an operator has taken out.
         """
-        left: list[object] = list(self._unsettled_items())
-        unread = any("unconfirmed_since" in item for item in self.world.ledger().values())
-        return left if unread or self._promises.untraced else [*left, *self.world.parameters()]
+        unread = {
+            parameter_name(item["user"], item["user_id"])
+            for item in self.world.ledger().values()
+            if "unconfirmed_since" in item
+        }
+        return [
+            *self._unsettled_items(),
+            *(self.world.parameters().keys() - unread - self._promises.untraced_parameters),
+        ]
 
     def _unsettled_items(self) -> list[object]:
         """Give what of the ledger is not as it is once everything is done. Who lost a mail never uses its key."""
@@ -411,8 +459,8 @@ class History:
 
     def _pass(self, **period: float) -> None:
         """Let time pass: people live on, each in their own way, and then the rotator runs."""
-        for name in self.world.people:
-            if self._random.random() < 0.6:
+        for name, diligence in zip(self.world.people, DILIGENCE, strict=True):
+            if self._random.random() < diligence:
                 self.world.read_mail(name)
         self.world.wait(**period)
         if self._random.random() < 0.5:
@@ -423,18 +471,22 @@ class History:
         self.world.rotate()
         self.world.deliver_stream()
 
-    def _strike(self, calls: int, act: Callable[[], object]) -> None:
+    def _strike(self, operations: Sequence[str], act: Callable[[], object]) -> None:
         controller = self.world.controller
         controller.struck = None
-        number = len(controller.calls) + self._random.randint(1, calls)
-        controller.fault = Fault(number, self._random.choice(list(Kind)))
+        controller.fault = Fault(self._random.choice(operations), self._random.choice(list(Kind)))
         act()
-        if controller.struck:
-            self.events[f"struck: {controller.fault.kind}"] += 1
+        self.events[f"struck: {controller.fault.kind}"] += controller.struck is not None
         controller.fault = None
 
     def _somebody(self) -> str:
         return self._random.choice(sorted(self.world.people))
+
+    def _somebody_waiting(self) -> str:
+        """Choose somebody, if there is anybody, whose new key was never used, while the old one is still there."""
+        ledger = self.world.ledger().values()
+        waiting = {str(item["user"]) for item in ledger if {"unconfirmed_since", "replaces"} <= item.keys()}
+        return self._random.choice(sorted(waiting & set(self.world.people)) or sorted(self.world.people))
 
     def _hire(self, name: str) -> None:
         address = self._new_address()
@@ -471,6 +523,32 @@ def _is_of_an_end(record: Mapping[str, Any]) -> bool:
     return record["eventName"] == "REMOVE" and image["status"]["S"] in ENDING
 
 
+_EVENTS = {
+    "rotated": "rotated",
+    "recovered": "recovering",
+    "taken back": "rotation_taken_back",
+    "undone": "summary.taken_back",
+    "mailed again": "mailed again",
+    "reminded": "reminded",
+    "postponed": "postponed",
+    "deactivated": "deactivated",
+    "reactivated": "reactivated",
+    "destroyed": "destroyed",
+    "cancelled": "deletion_cancelled",
+    "out of date": "record_out_of_date",
+    "re-armed": "summary.rearmed",
+    "given up": "deletion_given_up",
+    "dormant": "key_dormant",
+    "address changed": "address_changed",
+    "address held": "skipped.address_held",
+    "returned": "mail_returned",
+    "undeliverable": "skipped.undeliverable",
+    "renamed": "user_renamed",
+    "gone": "user_gone",
+    "served at the end": "served at the end",
+}
+"""What may happen, and what is logged or counted of it."""
+
 _STEPS: Mapping[Callable[[History], None], int] = {
     History.a_day_goes_by: 6,
     History.an_hour_goes_by: 6,
@@ -479,7 +557,7 @@ _STEPS: Mapping[Callable[[History], None], int] = {
     History.an_extension_is_waited_out: 4,
     History.a_window_is_waited_out: 3,
     History.ttl_collects: 2,
-    History.a_rotation_is_struck: 8,
+    History.a_rotation_is_struck: 10,
     History.a_run_is_struck: 4,
     History.an_end_is_struck: 6,
     History.the_mail_service_is_down: 2,
@@ -492,7 +570,7 @@ _STEPS: Mapping[Callable[[History], None], int] = {
     History.somebody_forwards_their_mail: 2,
     History.somebody_uses_a_key: 3,
     History.a_mailbox_refuses: 2,
-    History.a_mail_comes_back: 4,
+    History.a_mail_comes_back: 6,
     History.an_address_is_mistyped: 2,
     History.an_address_changes: 3,
     History.an_address_is_invalid: 1,
@@ -503,10 +581,12 @@ _STEPS: Mapping[Callable[[History], None], int] = {
     History.a_key_is_made_by_hand: 1,
     History.a_key_is_deleted_by_hand: 3,
     History.keys_are_activated: 4,
+    History.deactivated_keys_are_activated_and_not_replaced: 3,
+    History.keys_are_put_in_order: 6,
     History.a_key_is_deactivated: 1,
     History.somebody_leaves_and_is_followed_by_another: 2,
     History.an_operator_forces: 3,
-    History.an_operator_asks_again: 4,
+    History.an_operator_asks_again: 6,
     History.an_operator_takes_an_item_out: 2,
     History.an_operator_brings_an_end_forward: 1,
 }

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
+from moto.dynamodb.models import dynamodb_backends
+
 from functions.common import entry
 from functions.common.entry import Status
 from functions.common.tags import same_address
@@ -17,7 +19,7 @@ from functions.destructor.decide import MOST_WINDOWS
 from functions.mail.message import KEY_TAG, NOTICE_TAG, USER_TAG
 from functions.rotator.addresses import SCHEDULE_SLACK
 from functions.rotator.decide import ENDING, UNDER_WAY
-from tests.simulation.world import TABLE, World
+from tests.simulation.world import ACCOUNT, REGION, TABLE, World
 
 A_MOMENT = timedelta(minutes=10)
 """What passes from a mail until its rotation is written down, or within one run."""
@@ -66,6 +68,7 @@ class Promises:
         forced: users whose holds an operator has just overridden.
         hurried: old keys whose end an operator has brought forward, and to when.
         untraced: keys whose entry an operator has taken out of the ledger.
+        untraced_parameters: the same for encryption keys.
         deleted_by_hand: keys that an administrator has deleted.
     """
 
@@ -81,6 +84,7 @@ class Promises:
         self.forced: set[str] = set()
         self.hurried: dict[str, datetime] = {}
         self.untraced: set[str] = set()
+        self.untraced_parameters: set[str] = set()
         self.deleted_by_hand: set[str] = set()
         world.controller.observe = self._look
 
@@ -173,7 +177,8 @@ class Promises:
         """Look at everything that must hold whenever nothing is under way."""
         assert self._world.broken_promises == []
         assert self.broken == []
-        entries = [entry.parse(item) for item in self._world.dynamodb.scan(TableName=TABLE)["Items"]]
+        table = dynamodb_backends[ACCOUNT][REGION].tables[TABLE]
+        entries = [entry.parse(item.to_json()["Attributes"]) for item in table.all_items()]
         self._every_key_that_nobody_holds_is_on_record(entries)
         self._no_hand_made_key_goes_without_a_word()
         self._ledger_makes_sense(entries)

@@ -33,7 +33,8 @@ def everyone(account: SharedAccount) -> list[Process]:
 
 @pytest.fixture(params=[2, 10])
 def crowd(everyone: list[Process], request: pytest.FixtureRequest) -> list[Process]:
-    """Two processes, then ten."""
+    """Two processes, then ten, whose calls in other tests do not count."""
+    effects(everyone)
     return everyone[: request.param]
 
 

@@ -20,7 +20,6 @@ import time_machine
 from cryptography.fernet import Fernet, InvalidToken
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
-from moto.core.utils import method_names_from_class
 from moto.dynamodb.models import dynamodb_backends
 from moto.iam.models import AccessKeyLastUsed, iam_backends
 from moto.ssm.models import ssm_backends
@@ -36,6 +35,7 @@ from functions.mail.ses import SesMailer
 from functions.rotator import census
 from functions.rotator import handler as rotator
 from functions.rotator.rotate import Tools
+from tests.simulation import shortcuts
 from tests.simulation.faults import Controller, Death, Switch, new_session
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ class World:
         broken_promises: each time that somebody was found locked out, looked for after every single call to AWS.
         excused: users whom an operator has locked out on purpose.
         nobodys: addresses at which nobody reads: mail there is misaddressed.
-        strict: it takes an active key to open a sealed mail, as it does on AWS. Otherwise the mail alone will do.
-        faults_seen: what the functions' invocations ended in, where they did not end well.
+        strict: nobody is taken to have a key that they have not read of; and to read a sealed mail takes a key that is
+            active, as it does on AWS. Otherwise a mail is as good as what is in it.
     """
 
     def __init__(self, controller: Controller, clock: time_machine.Traveller) -> None:
@@ -232,7 +232,8 @@ class World:
             for person in self.people.values()
             if person.name not in self.excused
             and not any(
-                key.status == "Active" and (key.secret_access_key in person.secrets or self._can_read(person, key))
+                key.status == "Active"
+                and (key.secret_access_key in person.secrets or (self._holds(person, key) and not self.strict))
                 for key in self._keys(person.name)
             )
         ]
@@ -276,10 +277,8 @@ class World:
 
     def ledger(self, name: str | None = None) -> dict[str, dict[str, Any]]:
         """Read the ledger by key id, each item with plain values."""
-        items = self.dynamodb.scan(TableName=TABLE)["Items"]
-        plain: list[dict[str, Any]] = [
-            {key: next(iter(value.values())) for key, value in item.items()} for item in items
-        ]
+        items = dynamodb_backends[ACCOUNT][REGION].tables[TABLE].all_items()
+        plain: list[dict[str, Any]] = [{key: value.value for key, value in item.attrs.items()} for item in items]
         return {item["ak"]: item for item in plain if name in {None, item["user"]}}
 
     def parameters(self) -> dict[str, str]:
@@ -423,7 +422,7 @@ class World:
 
     def user_id(self, name: str) -> str:
         """Tell IAM's id of a user."""
-        return self.iam.get_user(UserName=name)["User"]["UserId"]
+        return str(iam_backends[ACCOUNT]["aws"].users[name].id)
 
     def pace(self, calls_per_second: float) -> None:
         """Let every call that takes effect last a while."""
@@ -562,9 +561,6 @@ def _clients_of_the_world() -> tuple[IAMClient, DynamoDBClient, SSMClient, SQSCl
     )
 
 
-_method_names = cache(method_names_from_class)
-
-
 @cache
 def _switch() -> Switch:
     return Switch()
@@ -596,8 +592,7 @@ def new_world(**environment: str) -> Iterator[World]:
         mock.patch("time.sleep", clock.shift),
         # moto is not made for several threads; what they may do to each other is seen on MiniStack.
         mock.patch("functions.rotator.workers.ThreadPoolExecutor", _OneAfterTheOther),
-        # moto works out what it can do anew at every call.
-        mock.patch("moto.core.responses.method_names_from_class", _method_names),
+        shortcuts.taken(),
         mock_aws(),
     ):
         telemetry._logger.cache_clear()

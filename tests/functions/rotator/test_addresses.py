@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.common.entry import Entry, Status
+from functions.common.errors import MailServiceError
 from functions.rotator.addresses import SCHEDULE_SLACK, Standing, former, is_undeliverable, standing
 from tests.functions.rotator.alice import DAY, EMAIL, NEW, SECOND, entry
 from tests.simulation.faults import aws_error
@@ -234,6 +235,30 @@ class TestChange:
         (deleted,) = [mail for mail in alice.people["alice"].mails if "deleted" in mail.subject]
         (copy,) = [mail for mail in alice.misaddressed if "deleted" in mail.subject]
         assert (deleted.to, copy.to) == (OTHER, OLD_ADDRESS)
+
+    def test_reminder_goes_to_both_until_it_has_stood(self, alice: World) -> None:
+        """Else whoever changes the tag in time keeps the user from hearing that the old key ends."""
+        alice.rotate()
+        days(alice, 3)
+        alice.change_address("alice", THIEF)
+
+        (summary,) = days(alice, 1)
+
+        assert summary["reminded"] == 1
+        reminders = [mail.to for mail in alice.people["alice"].mails if "Reminder" in mail.subject]
+        copies = [mail.to for mail in alice.misaddressed if "Reminder" in mail.subject]
+        assert (reminders, copies) == ([THIEF], [OLD_ADDRESS])
+
+    def test_copy_of_a_reminder_that_fails_fails_nobody(self, alice: World) -> None:
+        alice.rotate()
+        days(alice, 2)
+        alice.change_address("alice", OTHER)
+        days(alice, 1)
+
+        with alice.refusing({OLD_ADDRESS: MailServiceError("the server refuses", transient=False)}):
+            (summary,) = days(alice, 1)
+
+        assert (summary["reminded"], alice.faults_seen) == (1, [])
 
 
 class TestCorrectionInTheGrace:

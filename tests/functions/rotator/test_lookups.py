@@ -48,6 +48,13 @@ CANCELLED: list[Step] = [
 ]
 
 
+# An address corrected in the grace, and the first mail unread: the young key must not vouch for its rotation.
+CORRECTED: list[Step] = [
+    *[("wait", 81 * DAY), ("run", 0), ("address", 1), ("run", 0)],
+    *[("away", 4 * DAY), ("run", 0)],
+]
+
+
 class Auditor:
     """Stands where a run asks whether it may leave a look-up out, and looks all the same.
 
@@ -115,6 +122,7 @@ def change_keys(world: World, change: str, which: int) -> None:
 @given(st.lists(steps, min_size=5, max_size=40))
 @example(OLD_AND_YOUNG)
 @example(CANCELLED)
+@example(CORRECTED)
 def test_a_look_up_left_out_hides_no_key(history: list[Step]) -> None:
     """Whatever people do to their keys between two runs, a run does what it would do after listing everybody's."""
     with new_world(ENCRYPT_KEY_PAIR="false") as world:

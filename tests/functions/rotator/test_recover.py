@@ -249,6 +249,29 @@ class TestProof:
         assert world.rotate()["recovered"] == 1
         assert (world.ledger()[old]["status"], list(world.keys("alice"))) == ("expiring", [old, new])
 
+    def test_lost_key_is_not_given_up_for_a_listing_that_lacks_even_the_old_one(self, world: World) -> None:
+        """It would be taken for a second key made by hand, and stay though nobody holds it."""
+        old = left_behind(world, "CreateAccessKey")
+        lost = successor(world, old)
+
+        with world.unlisted(keys=[old, lost]):
+            assert world.rotate() == {}
+
+        assert (world.ledger()[old]["status"], list(world.keys("alice"))) == ("rotating", [old, lost])
+        world.wait(minutes=16)
+        assert world.rotate()["recovered"] == 1
+        assert lost not in world.keys("alice")
+        assert world.orphans() == []
+
+    def test_old_key_that_is_proved_to_be_gone_ends_the_rotation(self, world: World) -> None:
+        old = left_behind(world, "CreateAccessKey", Kind.DIES_BEFORE)
+        world.iam.delete_access_key(UserName="alice", AccessKeyId=old)
+        world.add_key("alice")
+
+        summary = world.rotate()
+
+        assert (summary["recovered"], summary["rotated"], summary["not_due"]) == (1, 0, 1)
+
     def test_successor_that_is_proved_to_be_gone_is_replaced(self, world: World) -> None:
         old = left_behind(world, "SendEmail")
         world.iam.delete_access_key(UserName="alice", AccessKeyId=successor(world, old))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
-from functions.common.entry import Status, to_item
+from functions.common.entry import Entry, Status, to_item
+from functions.common.ledger import Ledger
 from functions.rotator import renames
-from tests.functions.rotator.alice import ID, NAME, OLD, census, entry
+from tests.functions.rotator.alice import DAY, ID, NAME, NEW, census, entry, successor
 from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import START, TABLE, World, new_world
 
@@ -316,19 +318,29 @@ class TestCensusAlone:
         assert [user.entries for user in followed.users] == [(entry(user=NAME),)]
 
 
-def test_entry_that_changed_meanwhile_is_not_overwritten(world: World) -> None:
-    """What another run wrote in between must not be lost with the move."""
+LEFT = entry(Status.ROTATING, attempt="1", started_at=START - DAY, claimed_at=START - DAY)
+EXPIRING = entry(Status.EXPIRING, attempt="1", delete_on=START + DAY, new_key_id=NEW)
+
+
+@pytest.mark.parametrize(
+    ("known", "changed"),
+    [
+        (entry(), LEFT),
+        (LEFT, replace(LEFT, attempt="2", claimed_at=START)),
+        (EXPIRING, replace(EXPIRING, delete_on=START + 2 * DAY)),
+        (successor(replaces_until=START + DAY), successor(replaces_until=START + 2 * DAY)),
+    ],
+)
+def test_entry_that_changed_meanwhile_is_not_overwritten(world: World, known: Entry, changed: Entry) -> None:
+    """What another run, or the destructor, wrote in between must not be lost with the move."""
     world.add_user("alice")
-    known = entry(user_id=world.user_id("alice"), attempt="1")
-    world.put_item(to_item(known))
+    user_id = world.user_id("alice")
+    world.put_item(to_item(replace(known, user_id=user_id)))
     world.rename("alice", NEW_NAME)
-
-    def change() -> None:
-        world.rewrite("alice", OLD, attempt="2", status="rotating")
-
-    world.meanwhile("GetAccountAuthorizationDetails", change)
+    written = replace(changed, user_id=user_id)
+    world.meanwhile("GetAccountAuthorizationDetails", lambda: world.put_item(to_item(written)))
 
     world.rotate()
 
-    assert ("alice", "rotating") in owners(world)
-    assert (NEW_NAME, "rotating") not in owners(world)
+    assert Ledger(world.dynamodb, TABLE).find("alice", known.key_id) == written
+    assert Ledger(world.dynamodb, TABLE).find(NEW_NAME, known.key_id) is None

@@ -202,6 +202,17 @@ class TestUnread:
         assert post.world.parameters() == {}
         assert lost not in post.world.ledger()
 
+    def test_nothing_is_left_of_the_end_that_was_planned(self, post: Post) -> None:
+        """Above all nothing that DynamoDB's TTL would remove the item for."""
+        old, _ = post.world.keys("alice")
+        pass_days(post.world, 8)
+        assert {"delete_on", "grace_ended_on", "reminded_at", "round"} <= set(post.world.ledger()[old])
+
+        assert post.returns()["taken_back"] == 1
+
+        known = {"user", "user_id", "ak", "status", "created_at", "email", "undeliverable", "attempt"}
+        assert set(post.world.ledger()[old]) == known
+
     def test_nothing_is_tried_again_while_the_address_stays(self, post: Post) -> None:
         post.returns()
 
@@ -339,10 +350,11 @@ class TestNotTakenBack:
         assert (summary["returned"], summary["taken_back"]) == ([ALICE], 0)
         assert (post.world.keys("alice"), post.world.ledger()) == before
 
-    def test_nobody_else_is_looked_after(self, post: Post) -> None:
+    @pytest.mark.parametrize("bounce_type", ["Permanent", "Transient"])
+    def test_nobody_else_is_looked_after(self, post: Post, bounce_type: str) -> None:
         post.world.add_user("bob", ROTATE_AFTER_DAYS="0")
 
-        post.returns()
+        post.returns(bounce_type=bounce_type)
 
         assert len(post.world.keys("bob")) == 1
 

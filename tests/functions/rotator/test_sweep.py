@@ -11,7 +11,7 @@ from functions.common.entry import Entry, Status, to_item
 from functions.rotator import sweep
 from functions.rotator.census import Census
 from functions.rotator.decide import CLOCK_SKEW, LEASE, UNDER_WAY, Rules
-from functions.rotator.sweep import LOST_AFTER, STREAM_CLOCK, Chore
+from functions.rotator.sweep import LOST_AFTER, SPARED_FOR, STREAM_CLOCK, Chore
 from tests.functions.rotator.alice import DAY, EMAIL, NEW, SECOND, census, entry, rules, successor
 from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import START, World, new_world
@@ -132,9 +132,15 @@ class TestChores:
         assert chores(census(expiring, successor(**change)), START) == []
 
     def test_rotation_to_be_taken_back_is_not_collected_before(self) -> None:
+        """Nor kept for ever, should that be refused, since the old key does not work."""
         returned = replace(EXPIRING, undeliverable=EMAIL)
 
-        assert chores(census(returned, SUCCESSOR), LOST) == []
+        assert chores(census(returned, SUCCESSOR), START + SPARED_FOR - SECOND) == []
+        assert chores(census(returned, SUCCESSOR), START + SPARED_FOR) == [(Chore.COLLECT, returned)]
+
+    def test_daily_run_is_in_time_to_take_a_rotation_back(self) -> None:
+        """It may first see that the end is due almost a day late."""
+        assert SPARED_FOR > DAY
 
 
 class TestSweeping:
