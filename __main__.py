@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pulumi
 
-from components import bundle, previous, settings
-from components.account import current_account
+from components import bundle, guardrail, key_policies, previous, secrets_key, settings
+from components.account import current_account, refuse_without_ses
 from components.alarms import AlarmTopic, AlarmTopicArgs
+from components.customer_key import CustomerKey, CustomerKeyArgs
 from components.dashboard import Dashboard, DashboardArgs
 from components.dead_letters import DeadLetters, DeadLettersArgs
 from components.decryption_policy import DecryptionPolicy, DecryptionPolicyArgs, is_wanted
@@ -19,6 +20,8 @@ from components.rotator import Rotator, RotatorArgs
 config = settings.load()
 deployed = previous.load()
 deployed.refuse_to_rename(config.name_prefix)
+if config.mail.via is None:
+    refuse_without_ses()
 # Built before anything is described: where it cannot be built, nothing is deployed.
 code = bundle.lambda_code(bundle.Target.lambda_runtime(config.runtime.architecture), config.mail.templates)
 account = current_account()
@@ -33,11 +36,26 @@ ledger = KeyLedger(
     ),
 )
 ledger.goes_first()
+secrets = secrets_key.for_stack(config, account, deployed)
+messages_key_arn = (
+    pulumi.Output.from_input(config.messages_kms_key_arn)
+    if config.messages_kms_key_arn
+    else CustomerKey(
+        "messages",
+        CustomerKeyArgs(
+            alias=f"{config.name_prefix}-messages",
+            description=f"Alarms of {config.name_prefix}, on their way to whoever subscribes to them",
+            policy=account.apply(key_policies.messages_key),
+            tags=config.tags,
+        ),
+    ).key_arn
+)
 alarm_topic = AlarmTopic(
     "alarms",
     AlarmTopicArgs(
         topic_name=f"{config.name_prefix}-alarms",
         account=account,
+        kms_key_arn=messages_key_arn,
         email=config.alarm_email,
         tags=config.tags,
     ),
@@ -47,6 +65,7 @@ dead_letters = DeadLetters(
     DeadLettersArgs(
         queue_name=f"{config.name_prefix}-dead-letters",
         alarm_topic_arn=alarm_topic.topic_arn,
+        kms_key_arn=config.messages_kms_key_arn,
         tags=config.tags,
     ),
 )
@@ -56,7 +75,7 @@ mailer = Mailer(
         name_prefix=config.name_prefix,
         account=account,
         mail=config.mail,
-        secrets_kms_key_arn=config.encryption.kms_key_arn,
+        secrets_key_arn=secrets.current,
         tags=config.tags,
     ),
 )
@@ -68,6 +87,8 @@ service = Service(
     mailer=mailer,
     dead_letters=dead_letters,
     alarm_topic_arn=alarm_topic.topic_arn,
+    messages_key_arn=messages_key_arn,
+    secrets_key_arn=secrets.current,
 )
 rotator = Rotator("rotator", RotatorArgs(service=service))
 destructor = Destructor("destructor", DestructorArgs(service=service))
@@ -90,6 +111,16 @@ pulumi.export("schedule", rotator.schedule)
 pulumi.export("deadLetterQueueUrl", dead_letters.queue_url)
 pulumi.export("alarmTopicArn", alarm_topic.topic_arn)
 pulumi.export("dashboardName", dashboard.dashboard_name)
+pulumi.export(
+    "guardrailPolicy",
+    pulumi.Output.all(account, secrets.own).apply(
+        lambda known: guardrail.guardrail(
+            known[0], config.name_prefix, key_arn=known[1], administrators=config.administrator_arns
+        ),
+    ),
+)
+if secrets.own is not None:
+    pulumi.export(previous.SECRETS_KEY_ARN, secrets.own)
 if mailer.secret_parameter_arn is not None:
     pulumi.export("mailerSecretParameterArn", mailer.secret_parameter_arn)
 if is_wanted(config.encryption, deployed):
@@ -98,7 +129,7 @@ if is_wanted(config.encryption, deployed):
         DecryptionPolicyArgs(
             policy_name=f"{config.name_prefix}-decryption",
             account=account,
-            secrets_kms_key_arn=config.encryption.kms_key_arn,
+            secrets_key_arns=secrets.readable,
             tags=config.tags,
         ),
     )

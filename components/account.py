@@ -33,6 +33,28 @@ class Account:
         return [name, f"{name}.cn"] if self.partition == "aws-cn" else [name]
 
 
+class NoSes(pulumi.RunError):
+    """Where the stack is deployed to there is no SES. Pulumi shows the message without a trace."""
+
+
+# https://docs.aws.amazon.com/general/latest/gr/ses.html
+_PARTITIONS_WITH_SES = frozenset({"aws", "aws-us-gov"})
+
+
+def refuse_without_ses() -> None:
+    """Stop, before anything is described, where SES cannot send the mails.
+
+    Raises:
+        NoSes: AWS has no SES in this partition.
+    """
+    partition = aws.get_partition().partition
+    if partition not in _PARTITIONS_WITH_SES:
+        raise NoSes(
+            "The configuration of this stack cannot be deployed:\n"
+            f"  - mailer is 'ses', which the partition {partition} does not have: set mailer to smtp or mailgun",
+        )
+
+
 def current_account() -> pulumi.Output[Account]:
     """Ask the stack's provider where it deploys to."""
     return pulumi.Output.all(

@@ -17,10 +17,14 @@ from components.account import Account
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmTopicArgs:
-    """``email`` gets every alarm, once its owner has confirmed the subscription; None subscribes nobody."""
+    """``email`` gets every alarm, once its owner has confirmed the subscription; None subscribes nobody.
+
+    ``kms_key_arn`` is the key for the messages. It must let CloudWatch use it, which SNS's own key does not.
+    """
 
     topic_name: str
     account: pulumi.Output[Account]
+    kms_key_arn: pulumi.Input[str]
     email: str | None
     tags: Mapping[str, str]
 
@@ -33,12 +37,14 @@ class AlarmTopic(pulumi.ComponentResource):
     def __init__(self, name: str, args: AlarmTopicArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("iam-key-rotator:index:AlarmTopic", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        topic = aws.sns.Topic(f"{name}-topic", name=args.topic_name, tags=args.tags, opts=child)
+        topic = aws.sns.Topic(
+            f"{name}-topic", name=args.topic_name, kms_master_key_id=args.kms_key_arn, tags=args.tags, opts=child
+        )
         aws.sns.TopicPolicy(
             f"{name}-policy",
             arn=topic.arn,
             policy=pulumi.Output.all(account=args.account, topic_arn=topic.arn).apply(
-                lambda known: policies.topic_takes_alarms(known["account"], topic_arn=known["topic_arn"]),
+                lambda known: policies.topic(known["account"], topic_arn=known["topic_arn"]),
             ),
             opts=child,
         )

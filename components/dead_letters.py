@@ -19,10 +19,14 @@ _RETENTION_SECONDS = 14 * 24 * 60 * 60
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLettersArgs:
-    """The queue's name, and the topic to ring when something lies in it."""
+    """The queue's name, and the topic to ring when something lies in it.
+
+    ``kms_key_arn`` is a customer's key for the messages; None leaves that to SQS's own.
+    """
 
     queue_name: str
     alarm_topic_arn: pulumi.Input[str]
+    kms_key_arn: str | None
     tags: Mapping[str, str]
 
 
@@ -40,7 +44,8 @@ class DeadLetters(pulumi.ComponentResource):
             f"{name}-queue",
             name=args.queue_name,
             message_retention_seconds=_RETENTION_SECONDS,
-            sqs_managed_sse_enabled=True,
+            sqs_managed_sse_enabled=None if args.kms_key_arn else True,
+            kms_master_key_id=args.kms_key_arn,
             tags=args.tags,
             opts=child,
         )

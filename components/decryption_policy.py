@@ -5,7 +5,7 @@ It outlives encryption: IAM does not delete a policy that is attached, and mails
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -19,11 +19,11 @@ from components.settings import Encryption
 
 @dataclass(frozen=True, kw_only=True)
 class DecryptionPolicyArgs:
-    """``secrets_kms_key_arn`` is the customer key of the encryption keys; None: SSM's own key, open to all readers."""
+    """``secrets_key_arns`` are the keys that encryption keys lie under; none: SSM's own key, open to all readers."""
 
     policy_name: str
     account: pulumi.Output[Account]
-    secrets_kms_key_arn: str | None
+    secrets_key_arns: Sequence[pulumi.Input[str]]
     tags: Mapping[str, str]
 
 
@@ -38,9 +38,9 @@ class DecryptionPolicy(pulumi.ComponentResource):
             f"{name}-policy",
             name=args.policy_name,
             description="Read the encryption key of one's own mails about access keys",
-            policy=args.account.apply(
-                lambda account: policies.document(
-                    policies.decryption(account, secrets_kms_key_arn=args.secrets_kms_key_arn),
+            policy=pulumi.Output.all(account=args.account, keys=pulumi.Output.all(*args.secrets_key_arns)).apply(
+                lambda known: policies.document(
+                    policies.decryption(known["account"], secrets_kms_key_arns=known["keys"])
                 ),
             ),
             tags=args.tags,

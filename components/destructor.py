@@ -51,17 +51,17 @@ class Destructor(pulumi.ComponentResource):
                 statements=pulumi.Output.all(
                     account=service.account,
                     table_arn=service.ledger.table_arn,
-                    stream_arn=service.ledger.stream_arn,
                     alarm_topic_arn=service.alarm_topic_arn,
                 ).apply(
                     lambda known: policies.destructor(
                         known["account"],
                         table_arn=known["table_arn"],
-                        stream_arn=known["stream_arn"],
                         alarm_topic_arn=known["alarm_topic_arn"],
                         user_paths=settings.policy.user_paths,
+                        email_domains=settings.mail.allowed_domains,
                     ),
                 ),
+                service_statements=service.ledger.stream_arn.apply(policies.stream_reader),
                 failures={
                     "DeletionsGivenUp": "Old keys could not be deleted in all attempts and are still usable; the "
                     "destructor's log names them, and each rotator run tries once more.",

@@ -25,7 +25,10 @@ METRICS_NAMESPACE = "iam-key-rotator"
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """What both functions share: the configuration, the archive, and the components that they stand on."""
+    """What both functions share: the configuration, the archive, and the components that they stand on.
+
+    ``secrets_key_arn`` None: secrets lie under SSM's own key.
+    """
 
     settings: Settings
     account: pulumi.Output[Account]
@@ -34,15 +37,17 @@ class Service:
     mailer: Mailer
     dead_letters: DeadLetters
     alarm_topic_arn: pulumi.Output[str]
+    messages_key_arn: pulumi.Output[str]
+    secrets_key_arn: pulumi.Output[str] | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyFunctionArgs:
     """What tells one function from the other.
 
-    ``role_name`` is both its handler's package and the end of its name; ``statements`` are its own rights on top of
-    the shared ones; ``failures`` are its own metrics that ring an alarm, each with what that means; the timeout is in
-    seconds.
+    ``role_name`` is both its handler's package and the end of its name; ``statements`` are its code's rights, and
+    ``service_statements`` those of AWS's services on its behalf, on top of the shared ones; ``failures`` are its own
+    metrics that ring an alarm, each with what that means; the timeout is in seconds.
     """
 
     service: Service
@@ -50,6 +55,7 @@ class KeyFunctionArgs:
     description: str
     timeout_seconds: int
     statements: pulumi.Output[list[policies.Statement]]
+    service_statements: pulumi.Output[list[policies.Statement]]
     failures: Mapping[str, str]
     environment: Mapping[str, pulumi.Input[str]]
 
@@ -102,6 +108,14 @@ class KeyFunction(pulumi.ComponentResource):
             memory_size=runtime.memory_mb,
             timeout=args.timeout_seconds,
             reserved_concurrent_executions=runtime.reserved_concurrency,
+            # Explicit, so that no default of the account, nor a later one of Lambda's, decides what is logged.
+            logging_config=aws.lambda_.FunctionLoggingConfigArgs(
+                log_format="JSON",
+                application_log_level="INFO",
+                system_log_level="INFO",
+                log_group=log_group.name,
+            ),
+            code_signing_config_arn=runtime.code_signing_config_arn,
             tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode=runtime.tracing),
             environment=aws.lambda_.FunctionEnvironmentArgs(variables=_environment(args, full_name)),
             tags=settings.tags,
@@ -152,24 +166,29 @@ class KeyFunction(pulumi.ComponentResource):
 
 
 def _access(args: KeyFunctionArgs, log_group_arn: pulumi.Output[str]) -> pulumi.Output[str]:
-    """Join what every function may do, what its mailer needs, and what is this function's own."""
+    """Join what the function's code may do, which nobody else may do with its role, and what AWS does on its behalf."""
     service, settings = args.service, args.service.settings
-    shared = pulumi.Output.all(
-        account=service.account,
-        log_group_arn=log_group_arn,
-        dead_letters_arn=service.dead_letters.queue_arn,
-    ).apply(
-        lambda known: policies.every_function(
-            known["account"],
-            log_group_arn=known["log_group_arn"],
-            dead_letters_arn=known["dead_letters_arn"],
-            table_kms_key_arn=settings.table_kms_key_arn,
-            traced=settings.runtime.tracing == "Active",
+    own_code = pulumi.Output.all(service.account, args.statements, service.mailer.statements).apply(
+        lambda known: policies.called_by(
+            known[0].arn("lambda", f"function:{settings.name_prefix}-{args.role_name}"), [*known[1], *known[2]]
         ),
     )
-    return pulumi.Output.all(args.statements, service.mailer.statements, shared).apply(
-        lambda groups: policies.document(statement for group in groups for statement in group),
+    lambda_itself = pulumi.Output.all(
+        log_group_arn=log_group_arn,
+        dead_letters_arn=service.dead_letters.queue_arn,
+        traced=settings.runtime.tracing == "Active",
+    ).apply(lambda known: policies.lambda_itself(**known))
+    keys = pulumi.Output.all(service.account, service.messages_key_arn).apply(
+        lambda known: policies.keys_of_services(
+            known[0],
+            messages_kms_key_arn=known[1],
+            queue_has_key=settings.messages_kms_key_arn is not None,
+            table_kms_key_arn=settings.table_kms_key_arn,
+        ),
     )
+    return pulumi.Output.all(
+        own_code, lambda_itself, keys, args.service_statements, service.mailer.key_statements
+    ).apply(lambda groups: policies.document(statement for group in groups for statement in group))
 
 
 def _environment(args: KeyFunctionArgs, full_name: str) -> Mapping[str, pulumi.Input[str]]:
@@ -191,7 +210,7 @@ def _environment(args: KeyFunctionArgs, full_name: str) -> Mapping[str, pulumi.I
         "RETRY_AFTER_MINS": str(policy.retry_after_minutes),
         "MAX_DELETION_ATTEMPTS": str(policy.max_deletion_attempts),
         "ENCRYPT_KEY_PAIR": "true" if encryption.encrypt_key_pair else "false",
-        **({"SECRETS_KMS_KEY_ARN": encryption.kms_key_arn} if encryption.kms_key_arn else {}),
+        **({"SECRETS_KMS_KEY_ARN": service.secrets_key_arn} if service.secrets_key_arn else {}),
         "ALARM_TOPIC_ARN": service.alarm_topic_arn,
         "POWERTOOLS_SERVICE_NAME": full_name,
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,

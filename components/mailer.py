@@ -19,23 +19,25 @@ from components.settings import Mail, Mailgun, Smtp
 
 @dataclass(frozen=True, kw_only=True)
 class MailerArgs:
-    """``secrets_kms_key_arn`` is a customer key for the mailer's secret; None: SSM's own key."""
+    """``secrets_key_arn`` is the key that the mailer's secret lies under; None: SSM's own."""
 
     name_prefix: str
     account: pulumi.Output[Account]
     mail: Mail
-    secrets_kms_key_arn: str | None
+    secrets_key_arn: pulumi.Output[str] | None
     tags: Mapping[str, str]
 
 
 class Mailer(pulumi.ComponentResource):
     """The mailer's secret, if it has one, and the environment and policy statements that every sender needs.
 
-    With SES, ``configuration_set`` names the set whose events tell of mails that come back; the others tell nobody.
+    ``statements`` are for the functions' code, ``key_statements`` for SSM, which decrypts for them. With SES,
+    ``configuration_set`` names the set whose events tell of mails that come back; the others tell nobody.
     """
 
     environment: Mapping[str, pulumi.Input[str]]
     statements: pulumi.Output[list[policies.Statement]]
+    key_statements: pulumi.Output[list[policies.Statement]]
     secret_parameter_arn: pulumi.Output[str] | None
     configuration_set: pulumi.Output[str] | None
 
@@ -43,7 +45,7 @@ class Mailer(pulumi.ComponentResource):
         super().__init__("iam-key-rotator:index:Mailer", name, None, opts)
         self.environment = {
             "MAIL_FROM": args.mail.sender,
-            **({"ALLOWED_EMAIL_DOMAINS": ",".join(args.mail.allowed_domains)} if args.mail.allowed_domains else {}),
+            "ALLOWED_EMAIL_DOMAINS": ",".join(args.mail.allowed_domains) or "*",
             **_route(args.mail.via),
         }
         if args.mail.via is None:
@@ -51,19 +53,19 @@ class Mailer(pulumi.ComponentResource):
             self.configuration_set = self._events_of_mails(name, args)
             self.environment = {**self.environment, "SES_CONFIGURATION_SET": self.configuration_set}
             self.statements = args.account.apply(
-                lambda account: policies.mail_through_ses(account, args.mail.sender_address),
+                lambda account: policies.mail_through_ses(account, args.mail.sender_address, args.mail.allowed_domains),
             )
+            self.key_statements = pulumi.Output.from_input([])
         else:
             self.configuration_set = None
             secret = _secret_of(args.mail.via)
-            # Outside the paths of the users' encryption keys, which other principals may write or read.
-            parameter_name = f"/{args.name_prefix}/mailer/{secret.name}"
+            parameter_name = secret_parameter_name(args.name_prefix, args.mail.via)
             parameter = aws.ssm.Parameter(
                 f"{name}-secret",
                 name=parameter_name,
                 description="What mails about access keys are sent with",
                 type="SecureString",
-                key_id=args.secrets_kms_key_arn,
+                key_id=args.secrets_key_arn,
                 value=secret.value,
                 tags=args.tags,
                 opts=pulumi.ResourceOptions(parent=self),
@@ -73,12 +75,13 @@ class Mailer(pulumi.ComponentResource):
             self.secret_parameter_arn = args.account.apply(
                 lambda account: account.arn("ssm", f"parameter{parameter_name}"),
             )
-            self.statements = pulumi.Output.all(account=args.account, arn=self.secret_parameter_arn).apply(
-                lambda known: policies.mailer_secret(
-                    known["account"],
-                    parameter_arn=known["arn"],
-                    kms_key_arn=args.secrets_kms_key_arn,
-                ),
+            self.statements = self.secret_parameter_arn.apply(policies.mailer_secret)
+            self.key_statements = (
+                pulumi.Output.from_input([])
+                if args.secrets_key_arn is None
+                else pulumi.Output.all(
+                    account=args.account, parameter_arn=self.secret_parameter_arn, kms_key_arn=args.secrets_key_arn
+                ).apply(lambda known: policies.opens_mailer_secret(**known))
             )
         self.register_outputs({"secret_parameter_arn": self.secret_parameter_arn})
 
@@ -86,7 +89,12 @@ class Mailer(pulumi.ComponentResource):
         """Have SES publish which mails came back. To EventBridge it does so on the default bus alone."""
         child = pulumi.ResourceOptions(parent=self)
         mails = aws.sesv2.ConfigurationSet(
-            f"{name}-mails", configuration_set_name=args.name_prefix, tags=args.tags, opts=child
+            f"{name}-mails",
+            configuration_set_name=args.name_prefix,
+            # A mail may carry a secret in plain text: to a server that takes none over TLS it does not go.
+            delivery_options=aws.sesv2.ConfigurationSetDeliveryOptionsArgs(tls_policy="REQUIRE"),
+            tags=args.tags,
+            opts=child,
         )
         aws.sesv2.ConfigurationSetEventDestination(
             f"{name}-returned",
@@ -102,6 +110,11 @@ class Mailer(pulumi.ComponentResource):
             opts=child,
         )
         return mails.configuration_set_name
+
+
+def secret_parameter_name(name_prefix: str, via: Smtp | Mailgun) -> str:
+    """Name the parameter of the mailer's secret: outside the paths of the users' encryption keys."""
+    return f"/{name_prefix}/mailer/{_secret_of(via).name}"
 
 
 def _route(via: Smtp | Mailgun | None) -> Mapping[str, str]:

@@ -2,6 +2,9 @@
 
 Every statement has a Sid that says why it is there. No role gets a policy that AWS manages: those allow more than is
 needed. What can be scoped to a resource is; the few actions that nobody can scope stand in statements of their own.
+
+The policies of the stack's own KMS keys are in ``key_policies.py``, and what an organization may deny to everybody
+else is in ``guardrail.py``.
 """
 
 from __future__ import annotations
@@ -14,12 +17,7 @@ from components.account import Account
 
 Statement = dict[str, Any]
 
-# True for users that carry the tag, in any spelling: IAM's tag keys are not case-sensitive. Without this condition the
-# right to create access keys would be the right to become any user.
-TAGGED_USERS_ONLY = {"Null": {"aws:ResourceTag/IKR:EMAIL": "false"}}
-
-# An IAM path that begins with no other: all users.
-ALL_USERS = ("/",)
+_EMAIL_TAG = "aws:ResourceTag/IKR:EMAIL"
 
 
 def document(statements: Iterable[Statement]) -> str:
@@ -41,32 +39,64 @@ def lambda_trust() -> str:
     )
 
 
-def every_function(
-    account: Account,
-    *,
-    log_group_arn: str,
-    dead_letters_arn: str,
-    table_kms_key_arn: str | None,
-    traced: bool,
-) -> list[Statement]:
-    """What any of the functions needs to run at all: its own log group, and a place for what it could not do."""
+def called_by(function_arn: str, statements: Iterable[Statement]) -> list[Statement]:
+    """Grant what a function's code calls to that code alone: its role is of no use to anybody else.
+
+    Not for the calls that Lambda makes with the role by itself, for destinations and streams, nor for KMS, which other
+    services call for the function: they come without ``lambda:SourceFunctionArn``.
+    https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+    """
+    by_the_function = {"ArnEquals": {"lambda:SourceFunctionArn": function_arn}}
+    return [
+        {**statement, "Condition": {**statement.get("Condition", {}), **by_the_function}} for statement in statements
+    ]
+
+
+def lambda_itself(*, log_group_arn: str, dead_letters_arn: str, traced: bool) -> list[Statement]:
+    """What Lambda does with any function's role: write its log, and park what failed."""
     statements = [
-        _allow("OwnLog", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
-        # Lambda sends what failed with the function's own rights, so both functions need this one.
-        _allow("ParkFailures", ["sqs:SendMessage"], dead_letters_arn),
-        _allow("AccountAliasForMails", ["iam:ListAccountAliases"], "*"),
+        allow("OwnLog", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
+        allow("ParkFailures", ["sqs:SendMessage"], dead_letters_arn),
+    ]
+    if traced:
+        statements.append(allow("Traces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"))
+    return statements
+
+
+def stream_reader(stream_arn: str) -> list[Statement]:
+    """What Lambda needs of a function's role in order to read the ledger's stream for it."""
+    return [
+        allow(
+            "LedgerStream",
+            ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+            stream_arn,
+        ),
+        allow("FindLedgerStream", ["dynamodb:ListStreams"], "*"),
+    ]
+
+
+def keys_of_services(
+    account: Account, *, table_kms_key_arn: str | None, messages_kms_key_arn: str, queue_has_key: bool
+) -> list[Statement]:
+    """Let DynamoDB, SNS and SQS use the KMS keys of the table and the messages, on behalf of a function."""
+    messengers = ["sns", "sqs"] if queue_has_key else ["sns"]
+    statements = [
+        allow(
+            "MessagesKey",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            messages_kms_key_arn,
+            {"StringEquals": {"kms:ViaService": [name for service in messengers for name in account.via(service)]}},
+        ),
     ]
     if table_kms_key_arn:
         statements.append(
-            _allow(
+            allow(
                 "LedgerKey",
                 ["kms:Decrypt", "kms:GenerateDataKey"],
                 table_kms_key_arn,
                 {"StringEquals": {"kms:ViaService": account.via("dynamodb")}},
             ),
         )
-    if traced:
-        statements.append(_allow("Traces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"))
     return statements
 
 
@@ -76,140 +106,156 @@ def rotator(
     table_arn: str,
     alarm_topic_arn: str,
     encrypted: bool,
-    secrets_kms_key_arn: str | None,
-    user_paths: Sequence[str] = ALL_USERS,
+    user_paths: Sequence[str],
+    email_domains: Sequence[str],
 ) -> list[Statement]:
     """What the rotator does: find users, make keys, and roll back; it never reads the encryption keys it stores."""
     statements = [
-        _allow("Census", ["iam:GetAccountAuthorizationDetails"], "*"),
-        *_keys_can_be_looked_at(account),
-        _allow(
+        allow("Census", ["iam:GetAccountAuthorizationDetails"], "*"),
+        *_looks_and_tells(account, alarm_topic_arn),
+        allow(
             "KeysOfTaggedUsers",
             ["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:UpdateAccessKey"],
             _users(account, user_paths),
-            TAGGED_USERS_ONLY,
+            _tagged(email_domains),
         ),
         # A transaction needs the rights of the writes that it consists of.
-        _allow(
+        allow(
             "Ledger",
             ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"],
             table_arn,
         ),
-        _allow("TellOperators", ["sns:Publish"], alarm_topic_arn),
         *_encryption_keys_can_go(account),
     ]
     if encrypted:
-        statements.append(_allow("StoreEncryptionKeys", ["ssm:PutParameter"], _encryption_keys(account)))
-    if encrypted and secrets_kms_key_arn:
-        statements.append(
-            _allow(
-                "SealEncryptionKeys",
-                ["kms:Encrypt", "kms:GenerateDataKey"],
-                secrets_kms_key_arn,
-                {"StringEquals": {"kms:ViaService": account.via("ssm")}},
-            ),
-        )
+        statements.append(allow("StoreEncryptionKeys", ["ssm:PutParameter"], encryption_keys(account)))
     return statements
+
+
+def seals(account: Account, secrets_kms_key_arn: str) -> list[Statement]:
+    """Encrypt, and not decrypt, what SSM keeps of users."""
+    return [
+        allow(
+            "SealEncryptionKeys",
+            ["kms:Encrypt", "kms:GenerateDataKey"],
+            secrets_kms_key_arn,
+            {
+                "StringEquals": {"kms:ViaService": account.via("ssm")},
+                "StringLike": {"kms:EncryptionContext:PARAMETER_ARN": encryption_keys(account)},
+            },
+        ),
+    ]
 
 
 def destructor(
     account: Account,
     *,
     table_arn: str,
-    stream_arn: str,
     alarm_topic_arn: str,
-    user_paths: Sequence[str] = ALL_USERS,
+    user_paths: Sequence[str],
+    email_domains: Sequence[str],
 ) -> list[Statement]:
-    """What the destructor does: read the ledger's stream, deactivate and delete old keys; it can create none."""
+    """What the destructor does: deactivate and delete old keys; it can create none, and reads no encryption key."""
     return [
-        _allow(
-            "LedgerStream",
-            ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
-            stream_arn,
-        ),
-        _allow("FindLedgerStream", ["dynamodb:ListStreams"], "*"),
-        _allow("Ledger", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], table_arn),
+        *_looks_and_tells(account, alarm_topic_arn),
+        allow("Ledger", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], table_arn),
         # Unconditional, for it must see that a user's tag is gone, and who has a user's name now.
-        _allow("TagsOfUsers", ["iam:GetUser"], account.iam_arn("user/*")),
-        *_keys_can_be_looked_at(account),
-        _allow(
+        allow("TagsOfUsers", ["iam:GetUser"], account.iam_arn("user/*")),
+        allow(
             "KeysOfTaggedUsers",
             ["iam:DeleteAccessKey", "iam:UpdateAccessKey"],
             _users(account, user_paths),
-            TAGGED_USERS_ONLY,
+            _tagged(email_domains),
         ),
-        _allow("TellOperators", ["sns:Publish"], alarm_topic_arn),
         *_encryption_keys_can_go(account),
     ]
 
 
-def mail_through_ses(account: Account, sender: str) -> list[Statement]:
-    """Send mail, from one address alone.
+def mail_through_ses(account: Account, sender: str, email_domains: Sequence[str]) -> list[Statement]:
+    """Send mail, from one address alone, and to the allowed domains; none means any.
 
     The resources are all of the account's identities, for SES may ask for the right to the recipient's as well where
     that is verified in the same account; and the configuration sets, for an identity may have one by default.
     """
+    condition: dict[str, Any] = {"StringEquals": {"ses:FromAddress": sender}}
+    if email_domains:
+        condition["ForAllValues:StringLike"] = {"ses:Recipients": _addresses_in(email_domains)}
     return [
-        _allow(
+        allow(
             "MailFromOneAddress",
             ["ses:SendEmail"],
             [account.arn("ses", "identity/*"), account.arn("ses", "configuration-set/*")],
-            {"StringEquals": {"ses:FromAddress": sender}},
+            condition,
         ),
     ]
 
 
-def mailer_secret(account: Account, *, parameter_arn: str, kms_key_arn: str | None) -> list[Statement]:
-    """Read the mailer's own secret, and nothing else that the same key may protect."""
-    statements = [_allow("MailerSecret", ["ssm:GetParameter"], parameter_arn)]
-    if kms_key_arn:
+def mailer_secret(parameter_arn: str) -> list[Statement]:
+    """Read the mailer's own secret."""
+    return [allow("MailerSecret", ["ssm:GetParameter"], parameter_arn)]
+
+
+def opens_mailer_secret(account: Account, *, parameter_arn: str, kms_key_arn: str) -> list[Statement]:
+    """Decrypt the mailer's own secret, and nothing else that the same key may protect."""
+    return [
+        allow(
+            "OpenMailerSecret",
+            ["kms:Decrypt"],
+            kms_key_arn,
+            {"StringEquals": through_ssm(account, parameter_arn)},
+        ),
+    ]
+
+
+def decryption(account: Account, *, secrets_kms_key_arns: Sequence[str]) -> list[Statement]:
+    """Let a user read the encryption key of their own mails, and nobody else's."""
+    own = own_encryption_key(account)
+    statements = [allow("OwnEncryptionKey", ["ssm:GetParameter"], own)]
+    if secrets_kms_key_arns:
         statements.append(
-            _allow(
-                "OpenMailerSecret",
+            allow(
+                "OpenOwnEncryptionKey",
                 ["kms:Decrypt"],
-                kms_key_arn,
-                {
-                    "StringEquals": {
-                        "kms:ViaService": account.via("ssm"),
-                        "kms:EncryptionContext:PARAMETER_ARN": parameter_arn,
-                    },
-                },
+                list(secrets_kms_key_arns),
+                {"StringEquals": through_ssm(account, own)},
             ),
         )
     return statements
 
 
-def decryption(account: Account, *, secrets_kms_key_arn: str | None) -> list[Statement]:
-    """Let a user read the encryption key of their own mails, and nobody else's.
+def own_encryption_key(account: Account) -> list[str]:
+    """Name the encryption key of whoever asks.
 
-    ``${aws:username}`` and ``${aws:userid}`` are filled in by IAM, for the user who asks.
+    ``${aws:username}`` and ``${aws:userid}`` are filled in by IAM. A role has no ``aws:username``: then nothing
+    matches.
     """
-    own = [
+    return [
         account.arn("ssm", "parameter/ikr/secret/iam/${aws:username}"),
         account.arn("ssm", "parameter/ikr/secret/iam-id/${aws:userid}"),
     ]
-    statements = [_allow("OwnEncryptionKey", ["ssm:GetParameter"], own)]
-    if secrets_kms_key_arn:
-        statements.append(
-            _allow(
-                "OpenOwnEncryptionKey",
-                ["kms:Decrypt"],
-                secrets_kms_key_arn,
-                {
-                    "StringEquals": {
-                        "kms:ViaService": account.via("ssm"),
-                        "kms:EncryptionContext:PARAMETER_ARN": own,
-                    },
-                },
-            ),
-        )
-    return statements
 
 
-def queue_takes_undelivered_events(*, queue_arn: str, rule_arns: Sequence[str]) -> str:
-    """Let the stack's own EventBridge rules, and no other, park the events that they could not deliver."""
+def encryption_keys(account: Account) -> list[str]:
+    """Name everybody's encryption keys."""
+    return [
+        account.arn("ssm", "parameter/ikr/secret/iam/*"),
+        account.arn("ssm", "parameter/ikr/secret/iam-id/*"),
+    ]
+
+
+def through_ssm(account: Account, parameter_arns: str | list[str]) -> dict[str, Any]:
+    """Say that SSM uses a KMS key, for these parameters.
+
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/secure-string-parameter-kms-encryption.html
+    """
+    return {"kms:ViaService": account.via("ssm"), "kms:EncryptionContext:PARAMETER_ARN": parameter_arns}
+
+
+def queue(*, queue_arn: str, rule_arns: Sequence[str]) -> str:
+    """Let the stack's own EventBridge rules, and no other, park what they could not deliver; nobody without TLS."""
     return document(
         [
+            _tls_only("sqs:*", queue_arn),
             {
                 "Sid": "UndeliveredEvents",
                 "Effect": "Allow",
@@ -222,10 +268,11 @@ def queue_takes_undelivered_events(*, queue_arn: str, rule_arns: Sequence[str]) 
     )
 
 
-def topic_takes_alarms(account: Account, *, topic_arn: str) -> str:
-    """Let CloudWatch publish to the topic, for alarms of this account alone."""
+def topic(account: Account, *, topic_arn: str) -> str:
+    """Let CloudWatch publish to the topic, for alarms of this account alone; nobody without TLS."""
     return document(
         [
+            _tls_only("sns:Publish", topic_arn),
             {
                 "Sid": "AlarmsOfThisAccount",
                 "Effect": "Allow",
@@ -238,15 +285,44 @@ def topic_takes_alarms(account: Account, *, topic_arn: str) -> str:
     )
 
 
-def _keys_can_be_looked_at(account: Account) -> list[Statement]:
-    """List keys and ask for their last use: of anybody, and whether or not they still carry the tag.
+def _looks_and_tells(account: Account, alarm_topic_arn: str) -> list[Statement]:
+    """What both functions do before and after all else: look at keys, and tell people.
 
-    A key counts as gone only once IAM says so. With a condition on the tag, IAM would refuse to say it of a user who is
-    gone, for such a user has no tag; and a user who was renamed would look like one.
+    Keys may be looked at whoever has them, and whether or not they carry the tag. A key counts as gone only once IAM
+    says so. With a condition on the tag, IAM would refuse to say it of a user who is gone, for such a user has no tag;
+    and a user who was renamed would look like one.
     """
     return [
-        _allow("LookAtKeys", ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], account.iam_arn("user/*")),
+        allow("LookAtKeys", ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], account.iam_arn("user/*")),
+        allow("AccountAliasForMails", ["iam:ListAccountAliases"], "*"),
+        allow("TellOperators", ["sns:Publish"], alarm_topic_arn),
     ]
+
+
+def _tagged(email_domains: Sequence[str]) -> dict[str, Any]:
+    """Limit a statement to users whose tag names an address of an allowed domain; with none, to users with the tag.
+
+    IAM's tag keys are not case-sensitive, so this holds for any spelling; values are. Without this condition the right
+    to create access keys would be the right to become any user.
+    """
+    if not email_domains:
+        return {"Null": {_EMAIL_TAG: "false"}}
+    return {"StringLike": {_EMAIL_TAG: _addresses_in(email_domains)}}
+
+
+def _addresses_in(email_domains: Sequence[str]) -> list[str]:
+    return [f"*@{domain}" for domain in email_domains]
+
+
+def _tls_only(action: str, resource: str) -> Statement:
+    return {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": resource,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def _users(account: Account, paths: Sequence[str]) -> list[str]:
@@ -259,23 +335,17 @@ def _encryption_keys_can_go(account: Account) -> list[Statement]:
     Granted whatever the stack's mode is now: a rotation may date from a time when mails were still encrypted.
     """
     return [
-        _allow("DescribeEncryptionKeys", ["ssm:DescribeParameters"], "*"),
-        _allow("DeleteEncryptionKeys", ["ssm:DeleteParameter"], _encryption_keys(account)),
+        allow("DescribeEncryptionKeys", ["ssm:DescribeParameters"], "*"),
+        allow("DeleteEncryptionKeys", ["ssm:DeleteParameter"], encryption_keys(account)),
     ]
 
 
-def _encryption_keys(account: Account) -> list[str]:
-    return [
-        account.arn("ssm", "parameter/ikr/secret/iam/*"),
-        account.arn("ssm", "parameter/ikr/secret/iam-id/*"),
-    ]
-
-
-def _allow(
+def allow(
     sid: str,
     actions: list[str],
     resources: str | list[str],
     condition: dict[str, Any] | None = None,
 ) -> Statement:
+    """Write one statement."""
     statement: Statement = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
     return statement | {"Condition": condition} if condition else statement

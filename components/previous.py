@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-TABLE_NAME, DECRYPT_POLICY_ARN = "tableName", "decryptPolicyArn"
+TABLE_NAME, DECRYPT_POLICY_ARN, SECRETS_KEY_ARN = "tableName", "decryptPolicyArn", "secretsKeyArn"
 """The outputs that the next deployment reads: once deployed, never renamed."""
 
 _READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
@@ -25,6 +25,7 @@ class Previous:
 
     table_name: str | None
     decrypt_policy_arn: str | None
+    secrets_key_arn: str | None
 
     def refuse_to_rename(self, name_prefix: str) -> None:
         """Keep a deployed stack's ledger, which knows the keys that are still to be deleted.
@@ -51,4 +52,8 @@ def load() -> Previous:
     quiet = root.urn.apply(lambda _: name) if root else name
     found = pulumi.runtime.invoke(_READ_OUTPUTS, {"name": quiet}).value or {}
     outputs = found.get("outputs") or {}
-    return Previous(table_name=outputs.get(TABLE_NAME), decrypt_policy_arn=outputs.get(DECRYPT_POLICY_ARN))
+    return Previous(
+        table_name=outputs.get(TABLE_NAME),
+        decrypt_policy_arn=outputs.get(DECRYPT_POLICY_ARN),
+        secrets_key_arn=outputs.get(SECRETS_KEY_ARN),
+    )

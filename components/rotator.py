@@ -40,6 +40,7 @@ class Rotator(pulumi.ComponentResource):
         super().__init__("iam-key-rotator:index:Rotator", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         service, settings = args.service, args.service.settings
+        encrypted = settings.encryption.encrypt_key_pair
         function = KeyFunction(
             name,
             KeyFunctionArgs(
@@ -56,10 +57,15 @@ class Rotator(pulumi.ComponentResource):
                         known["account"],
                         table_arn=known["table_arn"],
                         alarm_topic_arn=known["alarm_topic_arn"],
-                        encrypted=settings.encryption.encrypt_key_pair,
-                        secrets_kms_key_arn=settings.encryption.kms_key_arn,
+                        encrypted=encrypted,
                         user_paths=settings.policy.user_paths,
+                        email_domains=settings.mail.allowed_domains,
                     ),
+                ),
+                service_statements=pulumi.Output.from_input([])
+                if service.secrets_key_arn is None or not encrypted
+                else pulumi.Output.all(service.account, service.secrets_key_arn).apply(
+                    lambda known: policies.seals(*known)
                 ),
                 failures={
                     "RotationsFailed": "Keys that are due could not be replaced; the rotator's log names the users.",
@@ -122,7 +128,7 @@ class Rotator(pulumi.ComponentResource):
             policy=pulumi.Output.all(
                 queue_arn=service.dead_letters.queue_arn,
                 rule_arns=pulumi.Output.all(*(rule.arn for rule in triggers.values())),
-            ).apply(lambda known: policies.queue_takes_undelivered_events(**known)),
+            ).apply(lambda known: policies.queue(**known)),
             opts=child,
         )
         for suffix, rule in triggers.items():

@@ -25,6 +25,9 @@ from components.config_reader import ConfigReader
 
 NAMESPACE = "iam-key-rotator"
 
+OWN, AWS_MANAGED = "own", "aws-managed"
+"""Which key SSM keeps secrets under, where it is not a customer's: one of the stack's own, or AWS's."""
+
 MailerName = Literal["ses", "smtp", "mailgun"]
 SmtpProtocol = Literal["ssl", "tls"]
 Tracing = Literal["Active", "PassThrough"]
@@ -52,7 +55,15 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAILGUN_PATH = re.compile(rf"/v3/{_DOMAIN.pattern}/messages")
 _EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_DOMAIN.pattern}")
+_ANY_DOMAIN = "*"
 _KMS_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+", re.ASCII)
+_CODE_SIGNING_ARN = re.compile(
+    r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:code-signing-config:csc-[a-z0-9]{17}", re.ASCII
+)
+# With wildcards, as the roles of IAM Identity Center need them, but never a wildcard alone.
+_PRINCIPAL_ARN = re.compile(
+    r"arn:aws[a-z-]*:iam::\d{12}:(?:role|user)/[A-Za-z0-9_+=,.@/*-]*[A-Za-z0-9][A-Za-z0-9_+=,.@/*-]*", re.ASCII
+)
 # DynamoDB wants three characters; `-destructor` must still fit into the 64 of a function's name.
 _NAME_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]{2,52}")
 # SSM refuses parameters whose path begins so.
@@ -90,14 +101,15 @@ class RotationPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Encryption:
-    """Whether mails carry an encrypted key pair, and the customer key for what SSM keeps; None: AWS's own key.
+    """Whether mails carry an encrypted key pair, and under which KMS key SSM keeps secrets.
 
-    ``keep_decryption_policy``: whether the policy outlives a change to plain text, for mails that were sent before.
+    ``secrets_key``: the ARN of a customer's key, or OWN, or AWS_MANAGED. ``keep_decryption_policy``: whether the policy
+    for decrypting, and the stack's own key, outlive a change, for mails that were sent before.
     """
 
     encrypt_key_pair: bool
     keep_decryption_policy: bool
-    kms_key_arn: str | None
+    secrets_key: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +133,7 @@ class Mailgun:
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """Who mails are from, whom they may go to (empty: anybody), how they travel, and how they are worded.
+    """Who mails are from, whom they may go to (no domain: anybody), how they travel, and how they are worded.
 
     ``via`` None is SES. ``templates`` is a folder of templates that stand in for the built-in ones; None: no folder.
     """
@@ -147,7 +159,10 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """What both functions run on. ``reserved_concurrency`` None shares the account's pool."""
+    """What both functions run on. ``reserved_concurrency`` None shares the account's pool.
+
+    ``code_signing_config_arn``: what Lambda checks the archive's signature against; None: nothing.
+    """
 
     architecture: Architecture
     memory_mb: int
@@ -155,11 +170,16 @@ class Runtime:
     tracing: Tracing
     log_retention_days: int
     logs_kms_key_arn: str | None
+    code_signing_config_arn: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The whole configuration of one stack. Timeouts are seconds."""
+    """The whole configuration of one stack. Timeouts are seconds.
+
+    ``messages_kms_key_arn``: a customer's key for the topic and the queue; None: a key of the stack's own for the
+    topic, and SQS's for the queue. ``administrator_arns``: whom the guardrail exempts; empty: a role of a fixed name.
+    """
 
     name_prefix: str
     tags: Mapping[str, str]
@@ -171,8 +191,10 @@ class Settings:
     rotator_timeout: int
     destructor_timeout: int
     table_kms_key_arn: str | None
+    messages_kms_key_arn: str | None
     point_in_time_recovery: bool
     alarm_email: str | None
+    administrator_arns: tuple[str, ...]
 
 
 def load() -> Settings:
@@ -197,12 +219,20 @@ def load() -> Settings:
             tracing=config.choice("tracing", get_args(Tracing), default="PassThrough"),
             log_retention_days=_log_retention_days(config),
             logs_kms_key_arn=_kms_key_arn(config, "logsKmsKeyArn"),
+            code_signing_config_arn=config.matching(
+                "codeSigningConfigArn",
+                _CODE_SIGNING_ARN,
+                remedy="it must be the ARN of a code signing configuration, "
+                "arn:aws:lambda:REGION:ACCOUNT:code-signing-config:csc-ID",
+            ),
         ),
         rotator_timeout=config.number("rotatorTimeout", default=900, lowest=300, highest=900),
         destructor_timeout=config.number("destructorTimeout", default=300, lowest=300, highest=900),
         table_kms_key_arn=_kms_key_arn(config, "tableKmsKeyArn"),
+        messages_kms_key_arn=_kms_key_arn(config, "messagesKmsKeyArn"),
         point_in_time_recovery=config.boolean("pointInTimeRecovery", default=True),
         alarm_email=config.matching("alarmEmail", _EMAIL, remedy="it must be one e-mail address, name@example.com"),
+        administrator_arns=_administrator_arns(config),
     )
     config.reject_unknown(besides=_KEYS_OF_MAILERS)
     config.report()
@@ -286,15 +316,15 @@ def _reserved_concurrency(config: ConfigReader) -> int | None:
 
 
 def _log_retention_days(config: ConfigReader) -> int:
-    value = config.number("logRetentionDays", default=90, lowest=1, highest=_RETENTION_DAYS[-1])
+    value = config.number("logRetentionDays", default=365, lowest=1, highest=_RETENTION_DAYS[-1])
     if value not in _RETENTION_DAYS:
         allowed = ", ".join(str(days) for days in _RETENTION_DAYS)
         config.fault("logRetentionDays", value, f"CloudWatch Logs takes only {allowed}")
     return value
 
 
-def _kms_key_arn(config: ConfigReader, key: str) -> str | None:
-    remedy = "it must be the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID, and not of an alias"
+def _kms_key_arn(config: ConfigReader, key: str, *, besides: str = "") -> str | None:
+    remedy = f"it must be the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID, and not of an alias{besides}"
     return config.matching(key, _KMS_KEY_ARN, remedy=remedy)
 
 
@@ -302,14 +332,21 @@ def _encryption(config: ConfigReader, mail: Mail) -> Encryption:
     encryption = Encryption(
         encrypt_key_pair=config.boolean("encryptKeyPair", default=True),
         keep_decryption_policy=config.boolean("keepDecryptionPolicy", default=True),
-        kms_key_arn=_kms_key_arn(config, "secretsKmsKeyArn"),
+        secrets_key=_secrets_key(config),
     )
-    if encryption.kms_key_arn and not encryption.encrypt_key_pair and mail.via is None:
+    if config.text("secretsKmsKeyArn") and not encryption.encrypt_key_pair and mail.via is None:
         config.unwanted(
             "secretsKmsKeyArn",
             "but it would protect nothing, for encryptKeyPair is false and ses needs no secret; remove one of the two",
         )
     return encryption
+
+
+def _secrets_key(config: ConfigReader) -> str:
+    value = config.text("secretsKmsKeyArn")
+    if value == AWS_MANAGED:
+        return AWS_MANAGED
+    return _kms_key_arn(config, "secretsKmsKeyArn", besides=f", or {AWS_MANAGED}") or OWN
 
 
 def _mail(config: ConfigReader) -> Mail:
@@ -326,7 +363,7 @@ def _mail(config: ConfigReader) -> Mail:
         via = _smtp(config, default_username=parseaddr(sender)[1])
     elif mailer == "mailgun":
         via = _mailgun(config)
-    return Mail(sender=sender, allowed_domains=_allowed_domains(config), via=via, templates=_templates(config))
+    return Mail(sender=sender, allowed_domains=_allowed_domains(config, sender), via=via, templates=_templates(config))
 
 
 def _templates(config: ConfigReader) -> Path | None:
@@ -352,17 +389,41 @@ def _reject_keys_of_other_mailers(config: ConfigReader, mailer: MailerName) -> N
             )
 
 
-def _allowed_domains(config: ConfigReader) -> tuple[str, ...]:
+def _allowed_domains(config: ConfigReader, sender: str) -> tuple[str, ...]:
+    """Read the domains that mail may go to: the sender's own, unless others are named; none stands for any."""
     domains = config.listing(
         "allowedEmailDomains",
         example="pulumi config set --path 'allowedEmailDomains[0]' example.com",
     )
+    if domains == [_ANY_DOMAIN]:
+        return ()
+    if not domains:
+        domains = [parseaddr(sender)[1].rpartition("@")[2]] if _EMAIL.fullmatch(parseaddr(sender)[1]) else []
     for domain in domains:
         if not isinstance(domain, str) or not _DOMAIN.fullmatch(domain):
-            config.fault("allowedEmailDomains", domain, "each entry must be a domain such as example.com, without @")
+            config.fault(
+                "allowedEmailDomains",
+                domain,
+                "each entry must be a domain such as example.com, without @; * alone allows any",
+            )
     if len(",".join(map(str, domains))) > _LONGEST_LIST:
         config.fault("allowedEmailDomains", f"{len(domains)} domains", "they are too long for Lambda's environment")
     return tuple(str(domain).lower() for domain in domains)
+
+
+def _administrator_arns(config: ConfigReader) -> tuple[str, ...]:
+    arns = config.listing(
+        "administratorArns",
+        example="pulumi config set --path 'administratorArns[0]' arn:aws:iam::111122223333:role/key-administrator",
+    )
+    for arn in arns:
+        if not isinstance(arn, str) or not _PRINCIPAL_ARN.fullmatch(arn):
+            config.fault(
+                "administratorArns",
+                arn,
+                "each entry must be the ARN of a role or user, arn:aws:iam::ACCOUNT:role/NAME",
+            )
+    return tuple(str(arn) for arn in arns)
 
 
 def _smtp(config: ConfigReader, *, default_username: str) -> Smtp:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from functions.common.errors import MalformedEntry
+from functions.common.parameters import parameter_name
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -56,7 +57,8 @@ class Entry:
         try_again_on: after such a failure, no attempt starts before this.
         new_key_id: the successor.
         sealed_block: the successor's pair, encrypted: what a recovery mails again.
-        parameter: the SSM parameter with the key of that block.
+        parameter: the SSM parameter with the key of that block; its name follows from the user's. None, with
+            ``sealed_by``: the user was renamed and cannot read it any more.
         sealed_by: the attempt that stores that parameter. A successor's entry has it for as long as the parameter
             lives.
 
@@ -113,8 +115,9 @@ class Entry:
     dormant_since: datetime | None = None
 
     def renamed(self, user: str) -> Entry:
-        """Give the same entry under the user's new name."""
-        return replace(self, user=user)
+        """Give the same entry under the user's new name. Under it they cannot read a parameter named after the old."""
+        own = self.user_id is not None and self.parameter == parameter_name(user, self.user_id)
+        return replace(self, user=user, parameter=self.parameter if own else None)
 
     def returned(self, address: str) -> Entry:
         """Give the same entry with the note that mail to this address came back."""
@@ -173,7 +176,12 @@ def parse(item: Mapping[str, Any]) -> Entry:
     missing = [_ATTRIBUTES.get(name, name) for name in required if name not in values]
     if missing:
         raise _malformed(item, f"{', '.join(missing)} missing")
-    return Entry(**values)
+    entry = Entry(**values)
+    # Items of older versions may lack the id.
+    user_id = entry.user_id or (entry.parameter or "").rpartition("/")[2]
+    if entry.parameter and entry.parameter != parameter_name(entry.user, user_id):
+        raise _malformed(item, "secret_parameter names the encryption key of somebody else")
+    return entry
 
 
 def to_time(seconds: float) -> datetime:

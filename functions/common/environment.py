@@ -100,7 +100,7 @@ def parse(variables: Mapping[str, str]) -> Environment:
         max_deletion_attempts=reader.number("MAX_DELETION_ATTEMPTS", default=12, lowest=1, highest=1000),
         encrypt_key_pair=reader.boolean("ENCRYPT_KEY_PAIR", default=True),
         secrets_kms_key_arn=reader.optional("SECRETS_KMS_KEY_ARN"),
-        allowed_email_domains=reader.domains("ALLOWED_EMAIL_DOMAINS"),
+        allowed_email_domains=reader.domains("ALLOWED_EMAIL_DOMAINS", mail_from),
         ses_configuration_set=reader.optional("SES_CONFIGURATION_SET"),
         dead_letter_queue_url=reader.optional("DEAD_LETTER_QUEUE_URL"),
         alarm_topic_arn=reader.optional("ALARM_TOPIC_ARN"),
@@ -149,8 +149,11 @@ class _Reader:
             return default
         return int(value)
 
-    def domains(self, name: str) -> frozenset[str]:
-        value = self.optional(name) or ""
+    def domains(self, name: str, mail_from: str) -> frozenset[str]:
+        """Read the domains that mail may go to: the sender's own, unless others are named; with ``*`` any, and none."""
+        value = self.optional(name) or _bare(mail_from).rpartition("@")[2]
+        if value == "*":
+            return frozenset()
         return frozenset(domain.strip().lower() for domain in value.split(",") if domain.strip())
 
     def paths(self, name: str) -> tuple[str, ...]:
@@ -177,6 +180,6 @@ class _Reader:
 
 def _bare(sender: str) -> str:
     """Take the display name off an address."""
-    from email.utils import parseaddr  # noqa: PLC0415 # most stacks send otherwise, and a cold start pays for it
+    from email.utils import parseaddr  # noqa: PLC0415 # deployed stacks need it not, and a cold start pays for it
 
     return parseaddr(sender)[1]

@@ -6,6 +6,7 @@ KeyRotatorError
 ├── EventError               an invocation's payload is not what the function takes
 ├── LedgerError              the ledger cannot be read as it stands
 │   ├── MalformedEntry       one item lacks an attribute, or has one of the wrong type
+│   │   └── Unvouched        one record orders what the ledger does not bear out
 │   └── LedgerConflict       a conditional write lost its race: somebody else has moved the item
 ├── KeyLimitExceeded         IAM's two keys per user are taken
 ├── KeyCreationUnanswered    CreateAccessKey was sent, and no answer came: a key may exist that nobody holds
@@ -102,6 +103,10 @@ class MailThrottled(MailServiceError):
 
 class MailUnanswered(MailError):
     """The mail was handed over and no answer came, so the user may have it: the key it carries must stay."""
+
+
+class Unvouched(MalformedEntry):
+    """A record orders what the ledger does not bear out: nothing is done on its word, and people look at it."""
 
 
 class OutOfTime(KeyRotatorError):

@@ -43,6 +43,7 @@ TRANSACTION_LIMIT = 100
 """Items in one transaction: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 
 _ABSENT = "attribute_not_exists(ak)"
+_REPLACING = ("replaces", "replaces_until", "replaces_round")
 _UNCONFIRMED = ("unconfirmed_since", "dormant_since", "secret_parameter", "sealed_by")
 _CONDITION_FAILED = "ConditionalCheckFailed"
 # What the end of a key that was called off has left on its entry: above all what TTL would remove it for.
@@ -230,7 +231,7 @@ class Ledger:
             assign={"status": Status.EXPIRING, "delete_on": delete_on, "attempts": 0},
             remove=(
                 *("started_at", "claimed_at", "failures", "try_again_on", "sealed_block", "last_error"),
-                *("replaces", "replaces_until", "replaces_round"),
+                *_REPLACING,
             ),
             **_own(entry, Status.DELIVERING, Status.EXPIRING),
         )
@@ -365,18 +366,28 @@ class Ledger:
             instead_of: the entry whose place it takes; without, the ledger must hold nothing of the key.
         """
         put = self._put_request(entry, instead_of)
-        if entry.new_key_id is None:
+        self._put_with_successor(
+            entry, put, entry.new_key_id, assign={"replaces_until": until, "replaces_round": entry.round}
+        )
+
+    def call_off(self, kept: Entry, successor: str | None) -> None:
+        """Enter a key that is kept after all, and settle the successor that waits for its end: both or none."""
+        self._put_with_successor(kept, self._put_request(kept), successor, remove=_REPLACING)
+
+    def _put_with_successor(self, entry: Entry, put: PutTypeDef, successor: str | None, **change: Any) -> None:
+        """Enter a key, and change its successor's entry where that one waits for it."""
+        if successor is None:
             self._put(entry, put)
             return
-        extended = self._update_request(
+        changed = self._update_request(
             entry.user,
-            entry.new_key_id,
-            assign={"replaces_until": until, "replaces_round": entry.round},
+            successor,
             condition="replaces = :replaces",
             values={":replaces": entry.key_id},
+            **change,
         )
         try:
-            self._dynamodb.transact_write_items(TransactItems=[{"Put": put}, {"Update": extended}])
+            self._dynamodb.transact_write_items(TransactItems=[{"Put": put}, {"Update": changed}])
         except self._dynamodb.exceptions.TransactionCanceledException as exc:
             own, successors = (reason["Code"] for reason in exc.response["CancellationReasons"])
             if own == _CONDITION_FAILED:
@@ -441,7 +452,7 @@ class Ledger:
             self._update(
                 user,
                 key_id,
-                remove=("replaces", "replaces_until", "replaces_round", *(_UNCONFIRMED if confirmed else ())),
+                remove=(*_REPLACING, *(_UNCONFIRMED if confirmed else ())),
                 condition="replaces = :replaces",
                 values={":replaces": replaces},
             )

@@ -84,6 +84,9 @@ def parse(
         faults.append(f"{EMAIL} is missing")
     elif not is_address(email):
         faults.append(f"{EMAIL} is {email!r}, which is not one plain e-mail address")
+    elif email != (lowered := with_lower_domain(email)):
+        # IAM's policies compare the domain by case, so another spelling would be refused there.
+        faults.append(f"{EMAIL} is {email!r}, and its domain must be in lower case: {lowered}")
     elif not is_allowed(email, allowed_email_domains):
         faults.append(f"{EMAIL} is {email!r}, whose domain is not among the allowed ones")
 
@@ -122,6 +125,12 @@ def is_ours(key: str) -> bool:
 def same_address(one: str, other: str) -> bool:
     """Tell whether two addresses are one: the case of the domain means nothing, that of the mailbox may."""
     return one.rpartition("@")[0] == other.rpartition("@")[0] and domain_of(one) == domain_of(other)
+
+
+def with_lower_domain(address: str) -> str:
+    """Write an address with its domain in lower case; the case of the mailbox may mean something."""
+    mailbox, at, domain = address.rpartition("@")
+    return f"{mailbox}{at}{domain.lower()}"
 
 
 def is_allowed(address: str, allowed_email_domains: frozenset[str]) -> bool:

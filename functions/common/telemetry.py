@@ -8,6 +8,7 @@ a handler reads no environment.
 from __future__ import annotations
 
 import functools
+import logging
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
@@ -16,6 +17,9 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+# What these log at lower levels are whole requests and answers, with new secrets among them.
+_TALKATIVE = ("aws_lambda_powertools", "boto3", "botocore", "requests", "urllib3")
 
 NAMESPACE = "iam-key-rotator"
 """Where the metrics stand in CloudWatch; their one dimension, ``service``, is the name of the function."""
@@ -32,7 +36,12 @@ def _metrics() -> AmazonCloudWatchEMFProvider:
 
 
 def begin(context: LambdaContext) -> None:
-    """Start an invocation: every line from now on carries the id of its request."""
+    """Start an invocation: every line from now on carries the id of its request.
+
+    Whatever level somebody has set for the function, or for the root logger, libraries tell no more than warnings.
+    """
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.WARNING)
     _logger().append_keys(run=context.aws_request_id)
 
 

@@ -1,9 +1,12 @@
 """How a key ends: the steps, in their order, each safe to repeat.
 
-    due? ─▶ whose? ─▶ still wanted? ─┬▶ delete the key ─▶ delete its encryption key ─▶ mail ─▶ settle
-      │                    │         ├▶ a recovery window begins: written down ─▶ deactivate ─▶ mail ─▶ written down
-      │                    │         └▶ remind, where it is time ─▶ back into the ledger, for one more day
-      └────────────────────┴─ no: cancel
+    vouched for? ─▶ due? ─▶ whose? ─▶ still wanted? ─┬▶ delete the key ─▶ delete its encryption key ─▶ mail ─▶ settle
+                      │       │           │          ├▶ a recovery window begins: written down ─▶ deactivate ─▶ mail
+                      │       │           │          └▶ remind, where it is time ─▶ back into the ledger, for a day
+                      └───────┴───────────┴─ no: cancel
+
+A record is only what somebody says. What vouches for it is the ledger: the successor's entry names the key for as long
+as it waits for its end. Without that nothing is done, and the record is parked.
 
 The encryption key stays for as long as its mail may be unread: until the new key has been used.
 
@@ -25,10 +28,11 @@ from functions.common import tags, telemetry, users
 from functions.common.clients import Clients
 from functions.common.entry import Entry, Status
 from functions.common.environment import Environment
-from functions.common.errors import KeyRotatorError, LedgerConflict, MalformedEntry, reason
+from functions.common.errors import KeyRotatorError, LedgerConflict, MalformedEntry, Unvouched, reason
 from functions.common.keys import AccessKey, AccessKeys
 from functions.common.ledger import Ledger
-from functions.common.secrets import SecretStore, parameter_name
+from functions.common.parameters import parameter_name
+from functions.common.secrets import SecretStore
 from functions.common.tags import Defaults, UserPolicy
 from functions.common.terms import Terms
 from functions.common.users import IamUser
@@ -54,6 +58,12 @@ class Cancellation(StrEnum):
     LAST_ACTIVE_KEY = "its successor is gone or inactive"
 
 
+def vouches(successor: Entry | None, entry: Entry) -> bool:
+    """Tell whether an entry in the ledger bears out that a key is to end: its successor's, of the same user."""
+    # Items of older versions may lack the id.
+    return successor is not None and (None in {successor.user_id, entry.user_id} or successor.user_id == entry.user_id)
+
+
 @dataclass(kw_only=True)
 class Destroyer:
     """Carries out removals."""
@@ -66,39 +76,53 @@ class Destroyer:
         """End a key whose entry has left the ledger, or keep it, or put the entry back for a later time.
 
         Raises:
+            Unvouched: the ledger never knew of this end. Nothing was done.
             ClientError, BotoCoreError: IAM or the ledger failed: the record has to come again.
         """
         entry = removal.entry
-        if self._is_out_of_date(removal):
+        successor = self._waiting_successor(entry)
+        if self._is_out_of_date(entry, successor) or (not removal.is_due and self._has_moved(entry, successor)):
             telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
             return
+        if not vouches(successor, entry):
+            self._refuse(entry)
+            return
         if not removal.is_due:
-            if self._has_moved(entry):
-                telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
-                return
             # Never put back: that would schedule what somebody has called off. If this fails, the record comes again.
             self._cancel(entry, Cancellation.REMOVED_EARLY)
             return
         try:
             self._end(entry)
+        except Unvouched:
+            raise
         except Exception as fault:  # noqa: BLE001 (whatever it is: the entry must not be lost)
             self._put_back_failed(entry, fault)
 
-    def _is_out_of_date(self, removal: Removal) -> bool:
+    def _is_out_of_date(self, entry: Entry, successor: Entry | None) -> bool:
         """Tell whether the key was entered again after this removal, even if it has been taken out once more since."""
-        entry = removal.entry
         if self._ledger.holds(entry.user, entry.key_id):
             return True
-        successor = self._waiting_successor(entry)
         return successor is not None and successor.replaces_round > entry.round
 
-    def _has_moved(self, entry: Entry) -> bool:
+    def _has_moved(self, entry: Entry, successor: Entry | None) -> bool:
         """Tell whether the entry was not taken out, but followed its user to a new name."""
         owner = self._keys.owner(entry.key_id)
         if owner is None or owner == entry.user:
             return False
         # Nor is it there under the new name, if it was collected just after. Then its successor has moved, too.
-        return self._ledger.holds(owner, entry.key_id) or self._waiting_successor(entry) is None
+        return self._ledger.holds(owner, entry.key_id) or successor is None
+
+    def _refuse(self, entry: Entry) -> None:
+        """Do nothing about a key whose end the ledger does not know of; a record that comes again may find it done.
+
+        Raises:
+            Unvouched: the key still exists.
+        """
+        if self._keys.owner(entry.key_id) is not None:
+            raise Unvouched(
+                f"ledger item of user {entry.user}, key {entry.key_id}: no successor in the ledger waits for its end"
+            )
+        telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
 
     def _end(self, entry: Entry) -> None:
         user = users.find(self.clients.iam, entry.user)
@@ -157,10 +181,15 @@ class Destroyer:
         """Make sure that a key which was not listed is gone.
 
         Raises:
+            Unvouched: it is somebody else's.
             KeyRotatorError: IAM contradicts itself: a later try finds out.
         """
-        listed = any(key.id == key_id for key in keys)
-        if key_id is not None and not listed and not self._keys.is_gone(key_id, keys):
+        if key_id is None or any(key.id == key_id for key in keys):
+            return
+        owner = self._keys.owner(key_id)
+        if owner not in {None, entry.user}:
+            raise Unvouched(f"ledger item of user {entry.user}, key {entry.key_id}: access key {key_id} is {owner}'s")
+        if owner is not None:
             raise KeyRotatorError(f"IAM does not list access key {key_id} of {entry.user}, and says it exists")
 
     # --- the ends -----------------------------------------------------------------------------------------------
@@ -169,6 +198,7 @@ class Destroyer:
         """Follow a user to a new name, or clear up after one who is gone; a new person may have the old name.
 
         Raises:
+            Unvouched: the key is somebody else's.
             KeyRotatorError: IAM contradicts itself: a later try finds out.
         """
         owner = self._keys.owner(entry.key_id)
@@ -178,6 +208,9 @@ class Destroyer:
         if owner == entry.user:
             raise KeyRotatorError(f"IAM does not find {entry.user}, and says that they have an access key")
         if owner is not None:
+            found = users.find(self.clients.iam, owner)
+            if found is None or found.id != entry.user_id:
+                raise Unvouched(f"ledger item of user {entry.user}, key {entry.key_id}: that key is {owner}'s")
             telemetry.info("user_renamed", user=owner, old_name=entry.user, key=entry.key_id)
             now = self._in(timedelta())
             followed = replace(entry.renamed(owner), delete_on=now, grace_ended_on=grace_end(entry, self.now()))
@@ -206,7 +239,6 @@ class Destroyer:
         telemetry.count("DeletionsCancelled")
         if why is Cancellation.LAST_ACTIVE_KEY:
             telemetry.count("LastKeyProtected")
-        self._settle(entry, confirmed=False)
         kept = Entry(
             user=entry.user,
             user_id=entry.user_id,
@@ -220,7 +252,7 @@ class Destroyer:
             unconfirmed_since=entry.unconfirmed_since,
         )
         try:
-            self._ledger.put(kept)
+            self._ledger.call_off(kept, entry.new_key_id)
         except LedgerConflict:
             telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
 

@@ -50,13 +50,11 @@ def handler(event: Any, context: LambdaContext) -> Any:
         if context.get_remaining_time_in_millis() < _RECORD_NEEDS / timedelta(milliseconds=1):
             raise OutOfTime("too little time is left for this record: it has to come again")
         try:
-            removed = removal.read(record.raw_event, settings.table)
+            destroyer.handle(removal.read(record.raw_event, settings.table))
         except MalformedEntry as fault:
             if settings.dead_letter_queue_url is None:
                 raise
             park(record.raw_event, fault, destroyer.clients.sqs, settings.dead_letter_queue_url)
-            return
-        destroyer.handle(removed)
 
     processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
     try:

@@ -29,7 +29,7 @@ from enum import StrEnum
 
 from functions.common.entry import Entry, Status
 from functions.common.keys import AccessKey
-from functions.common.secrets import parameter_name
+from functions.common.parameters import parameter_name
 from functions.rotator.addresses import Standing, is_undeliverable, standing
 
 LEASE = timedelta(minutes=15)
@@ -170,7 +170,7 @@ def to_take_back(entries: Sequence[Entry], rules: Rules, now: datetime) -> tuple
             continue
         if is_undeliverable([entry], rules.email):
             return entry, False
-        left_behind = entry.parameter is not None and entry.parameter != parameter_name(rules.user, rules.user_id)
+        left_behind = entry.sealed_by and entry.parameter != parameter_name(rules.user, rules.user_id)
         if left_behind or rules.has_new_address(entries, now):
             return entry, True
     return None

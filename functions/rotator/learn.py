@@ -10,7 +10,8 @@ from functions.common.entry import Entry, Status
 from functions.common.errors import LedgerConflict
 from functions.common.keys import AccessKeys
 from functions.common.ledger import Ledger
-from functions.common.secrets import SecretStore, parameter_name
+from functions.common.parameters import parameter_name
+from functions.common.secrets import SecretStore
 from functions.rotator.case import Case
 from functions.rotator.decide import LEASE, UNDER_WAY, replaced
 

@@ -24,7 +24,8 @@ from functions.common import telemetry
 from functions.common.entry import Entry, Status
 from functions.common.errors import KeyRotatorError, MailError, RecipientRefused
 from functions.common.keys import AccessKey
-from functions.common.secrets import SealedPair, parameter_name
+from functions.common.parameters import parameter_name
+from functions.common.secrets import SealedPair
 from functions.common.tags import same_address
 from functions.rotator.addresses import is_undeliverable
 from functions.rotator.census import User

@@ -10,7 +10,8 @@ from functions.common import telemetry
 from functions.common.entry import Entry
 from functions.common.errors import LedgerConflict
 from functions.common.ledger import Ledger
-from functions.common.secrets import SecretStore, parameter_name
+from functions.common.parameters import parameter_name
+from functions.common.secrets import SecretStore
 from functions.rotator.census import Census
 from functions.rotator.decide import UNDER_WAY, is_abandoned
 

@@ -32,7 +32,8 @@ from functions.common.errors import (
 )
 from functions.common.keys import AccessKey, AccessKeys, KeyMaker, KeyPair
 from functions.common.ledger import Ledger
-from functions.common.secrets import Seal, SealedPair, SecretStore, parameter_name
+from functions.common.parameters import parameter_name
+from functions.common.secrets import Seal, SealedPair, SecretStore
 from functions.common.terms import Terms
 from functions.mail.message import NewKey, PlainKey, SealedKey, compose
 from functions.mail.sender import deliver

@@ -10,7 +10,7 @@ from functions.common import telemetry
 from functions.common.entry import Entry, Status
 from functions.common.errors import KeyLimitExceeded, LedgerConflict, MailError, Refused
 from functions.common.keys import AccessKey, AccessKeys
-from functions.common.secrets import parameter_name
+from functions.common.parameters import parameter_name
 from functions.rotator.case import Case
 from functions.rotator.census import User
 from functions.rotator.decide import Action, Decision, Reason, Rules, decide

@@ -17,7 +17,8 @@ from functions.common.entry import Entry, Status
 from functions.common.errors import LedgerConflict
 from functions.common.keys import AccessKey, AccessKeys
 from functions.common.ledger import Ledger
-from functions.common.secrets import SecretStore, parameter_name
+from functions.common.parameters import parameter_name
+from functions.common.secrets import SecretStore
 from functions.rotator.addresses import Standing
 from functions.rotator.census import Census, User
 from functions.rotator.decide import ENDING, UNDER_WAY, Rules, is_abandoned, to_take_back

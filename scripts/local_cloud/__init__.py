@@ -10,7 +10,8 @@
     provider, plugin     run the program on Pulumi's real engine, with the emulator for AWS (see ``scripts.engine``)
     orders               faults on order, and what the provider was asked for
     lookups              what both doors, adapter and provider, have in common
-    specialise           the few policy features that MiniStack lacks
+    iam_context          what IAM knows of a request, and MiniStack does not
+    specialise           the one policy feature that MiniStack lacks
     last_use             when a key was last used, which MiniStack does not keep
 
 Start reading at ``cloud``.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sesv2 import SESV2Client
@@ -83,6 +84,11 @@ class Clients:
     def iam(self) -> IAMClient:
         """Users, keys, roles, policies."""
         return self._session.client("iam", endpoint_url=self._endpoint, config=_ONCE)
+
+    @cached_property
+    def kms(self) -> KMSClient:
+        """The stack's own keys."""
+        return self._session.client("kms", endpoint_url=self._endpoint, config=_ONCE)
 
     @cached_property
     def functions(self) -> LambdaClient:

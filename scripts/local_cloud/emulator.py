@@ -16,7 +16,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
 
-from scripts.local_cloud import control, key_index, last_use, mail_tags, user_paths
+from scripts.local_cloud import control, iam_context, key_index, last_use, mail_tags
 
 _KEEP_ALIVE_SECONDS = 3600
 
@@ -32,7 +32,7 @@ def main() -> None:
     key_index.keep()
     last_use.remember()
     mail_tags.keep()
-    user_paths.tell()
+    iam_context.tell()
     application = control.serve(app, age=last_use.age, tags=mail_tags.of_mails)
     config = Config()
     config.bind = [f"fd://{sys.argv[1]}"]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from scripts.local_cloud import archive, resources, specialise
+from scripts.local_cloud import archive, resources
 from scripts.local_cloud.clients import Clients
 from scripts.local_cloud.resources import Create, Inputs
 
@@ -102,7 +102,7 @@ def _role() -> Lifecycle:
 def _role_policy() -> Lifecycle:
     def update(root: Clients, id_: str, inputs: Inputs) -> None:
         role, name = id_.split(":")
-        root.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=specialise.for_role(inputs["policy"]))
+        root.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=inputs["policy"])
 
     def read(root: Clients, id_: str, _inputs: Inputs) -> None:
         role, name = id_.split(":")

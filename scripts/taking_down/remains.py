@@ -10,7 +10,7 @@ import boto3
 
 from functions.common.entry import Entry, Status
 from functions.common.ledger import Ledger
-from functions.common.secrets import PARAMETERS_BY_ID, PARAMETERS_BY_NAME
+from functions.common.parameters import PARAMETERS_BY_ID, PARAMETERS_BY_NAME
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

@@ -21,5 +21,5 @@ def stack() -> Deployment:
 
 @pytest.fixture(params=EVERY_KIND, name="any_stack")
 def any_kind_of_stack(request: pytest.FixtureRequest) -> Deployment:
-    """Every mailer, with encryption on and off, with AWS's keys and with the customer's own."""
+    """Every mailer, with encryption on and off, with the stack's own keys, AWS's, and a customer's."""
     return deployed(**EVERY_KIND[request.param])

@@ -32,6 +32,10 @@ _ARNS = {
 }
 
 
+MAILER_OF = {"aws": "ses", "aws-us-gov": "ses", "aws-cn": "smtp"}
+"""What sends the mails in a partition: China has no SES."""
+
+
 def is_secret(value: object) -> bool:
     """Tell whether Pulumi would encrypt an input in its state."""
     return isinstance(value, dict) and value.get(_MARK) == _SECRET
@@ -40,6 +44,11 @@ def is_secret(value: object) -> bool:
 def plain(value: object) -> Any:
     """Take the mark off a secret."""
     return value["value"] if isinstance(value, dict) and is_secret(value) else value
+
+
+def key_arn(partition: str, name: str) -> str:
+    """Name one of the stack's own KMS keys, by its name in the program."""
+    return f"arn:{partition}:kms:{REGIONS[partition]}:{ACCOUNT}:key/{name}"
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,9 @@ class Resource:
 class Recorder(Mocks):
     """Stands in for AWS: keeps what it is asked for, and answers with ids and ARNs of one partition."""
 
-    def __init__(self, partition: str) -> None:
+    def __init__(self, partition: str, before: Mapping[str, str] | None = None) -> None:
         self.partition = partition
+        self._before = before or {}
         self.resources: list[Resource] = []
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
@@ -70,7 +80,7 @@ class Recorder(Mocks):
             "aws:index/getPartition:getPartition": {"partition": self.partition},
             "aws:index/getRegion:getRegion": {"region": REGIONS[self.partition]},
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
-            "pulumi:pulumi:readStackOutputs": {"outputs": {}},
+            "pulumi:pulumi:readStackOutputs": {"outputs": dict(self._before)},
         }
         return answers[args.token], []
 
@@ -81,6 +91,9 @@ class Recorder(Mocks):
         if args.typ in _ARNS:
             rest = _ARNS[args.typ].format(region=REGIONS[self.partition], account=ACCOUNT, name=args.inputs["name"])
             outputs["arn"] = f"arn:{self.partition}:{rest}"
+        if args.typ == "aws:kms/key:Key":
+            outputs["keyId"] = args.name
+            outputs["arn"] = key_arn(self.partition, args.name)
         if args.typ == "aws:dynamodb/table:Table":
             outputs["streamArn"] = f"{outputs['arn']}/stream/2026-01-01T00:00:00.000"
         if args.typ == "aws:sqs/queue:Queue":
@@ -132,7 +145,9 @@ KMS_KEYS = {
     "secretsKmsKeyArn": "arn:aws:kms:eu-central-1:111122223333:key/secrets",
     "tableKmsKeyArn": "arn:aws:kms:eu-central-1:111122223333:key/table",
     "logsKmsKeyArn": "arn:aws:kms:eu-central-1:111122223333:key/logs",
+    "messagesKmsKeyArn": "arn:aws:kms:eu-central-1:111122223333:key/messages",
 }
+KEYS: dict[str, dict[str, str]] = {"own": {}, "aws": {"secretsKmsKeyArn": "aws-managed"}, "customer": KMS_KEYS}
 MAILERS = {
     "ses": {"mailer": "ses"},
     "smtp": {"mailer": "smtp", "smtpServer": "smtp.example.com", "smtpPassword": "not-a-real-password"},
@@ -143,17 +158,17 @@ MAILERS = {
     },
 }
 
-# Every mailer, encryption on and off, with AWS's keys and with the customer's own, by a readable name.
+# Every mailer, encryption on and off, with the stack's own keys, AWS's and a customer's, by a readable name.
 EVERY_KIND: dict[str, dict[str, str]] = {
-    f"{mailer}-{'encrypted' if encrypted else 'plain'}-{'customer' if keys else 'aws'}-keys": {
+    f"{mailer}-{'encrypted' if encrypted else 'plain'}-{whose}-keys": {
         **MAILERS[mailer],
         "encryptKeyPair": "true" if encrypted else "false",
         **keys,
     }
     for mailer in MAILERS
     for encrypted in (True, False)
-    for keys in ({}, KMS_KEYS)
-    # Refused: with neither encryption nor a mailer's secret, the customer's key would protect nothing.
+    for whose, keys in KEYS.items()
+    # Refused: with neither encryption nor a mailer's secret, the key would protect nothing.
     if not (mailer == "ses" and not encrypted and keys)
 }
 
@@ -164,3 +179,16 @@ def deployed(partition: str = "aws", **config: str) -> Deployment:
     recorder = Recorder(partition)
     outputs = deploy(recorder, {"mailFrom": "keys@example.com", **config})
     return Deployment(partition, recorder.resources, outputs)
+
+
+def redeployed(before: Mapping[str, str], **config: str) -> Deployment:
+    """Run it for a stack that was deployed before, and put this out then."""
+    recorder = Recorder("aws", before)
+    outputs = deploy(recorder, {"mailFrom": "keys@example.com", **config})
+    return Deployment("aws", recorder.resources, outputs)
+
+
+def deployed_in(partition: str, **config: str) -> Deployment:
+    """The same in a partition, with a mailer that there is."""
+    mailer = {} if "mailer" in config else MAILERS[MAILER_OF[partition]]
+    return deployed(partition, **mailer, **config)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.recorder import Deployment, deployed
+from tests.components.recorder import Deployment, deployed, deployed_in
 
 DASHBOARD = "aws:cloudwatch/dashboard:Dashboard"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
@@ -73,7 +73,7 @@ def test_age_that_auditors_check_is_drawn() -> None:
 
 
 def test_charts_are_of_the_stacks_region() -> None:
-    stack = deployed("aws-cn")
+    stack = deployed_in("aws-cn")
 
     regions = {widget["properties"]["region"] for widget in widgets(stack) if widget["type"] == "metric"}
     assert regions == {"cn-north-1"}

@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from components.policies import TAGGED_USERS_ONLY
-from tests.components.recorder import ACCOUNT, EVERY_KIND, KMS_KEYS, MAILERS, REGIONS, Deployment, deployed
+from tests.components.recorder import (
+    ACCOUNT,
+    EVERY_KIND,
+    KMS_KEYS,
+    MAILERS,
+    REGIONS,
+    Deployment,
+    deployed,
+    deployed_in,
+    key_arn,
+)
 
 Statements = Mapping[str, Mapping[str, Any]]
 
@@ -43,26 +52,80 @@ def granted(stack: Deployment, policy: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def by(stack: Deployment, function: str, **condition: object) -> dict[str, Any]:
+    """A condition that only the function's own code meets."""
+    arn = f"arn:{stack.partition}:lambda:{stack.region}:{ACCOUNT}:function:iam-key-rotator-{function}"
+    return {**condition, "ArnEquals": {"lambda:SourceFunctionArn": arn}}
+
+
+def encryption_keys(stack: Deployment) -> list[str]:
+    here = f"arn:{stack.partition}:ssm:{stack.region}:{ACCOUNT}"
+    return [f"{here}:parameter/ikr/secret/iam/*", f"{here}:parameter/ikr/secret/iam-id/*"]
+
+
+def via(stack: Deployment, service: str) -> list[str]:
+    name = f"{service}.{stack.region}.amazonaws.com"
+    return [name, f"{name}.cn"] if stack.partition == "aws-cn" else [name]
+
+
+def mailers_statements(stack: Deployment, function: str) -> dict[str, Any]:
+    arn = f"arn:{stack.partition}"
+    here = f"{stack.region}:{ACCOUNT}"
+    if stack.partition == "aws-cn":
+        secret = f"{arn}:ssm:{here}:parameter/iam-key-rotator/mailer/smtp-password"
+        context = {"kms:ViaService": via(stack, "ssm"), "kms:EncryptionContext:PARAMETER_ARN": secret}
+        return {
+            "MailerSecret": allow(["ssm:GetParameter"], secret, by(stack, function)),
+            "OpenMailerSecret": allow(
+                ["kms:Decrypt"], key_arn(stack.partition, "secrets-key"), {"StringEquals": context}
+            ),
+        }
+    condition = {
+        "StringEquals": {"ses:FromAddress": "keys@example.com"},
+        "ForAllValues:StringLike": {"ses:Recipients": ["*@example.com"]},
+    }
+    return {
+        "MailFromOneAddress": allow(
+            ["ses:SendEmail"],
+            [f"{arn}:ses:{here}:identity/*", f"{arn}:ses:{here}:configuration-set/*"],
+            by(stack, function, **condition),
+        )
+    }
+
+
 def shared_statements(stack: Deployment, function: str) -> dict[str, dict[str, Any]]:
     here = f"{stack.region}:{ACCOUNT}"
     arn = f"arn:{stack.partition}"
     return {
+        **mailers_statements(stack, function),
         "OwnLog": allow(
             ["logs:CreateLogStream", "logs:PutLogEvents"],
             f"{arn}:logs:{here}:log-group:/aws/lambda/iam-key-rotator-{function}:*",
         ),
         "ParkFailures": allow(["sqs:SendMessage"], f"{arn}:sqs:{here}:iam-key-rotator-dead-letters"),
-        "AccountAliasForMails": allow(["iam:ListAccountAliases"], "*"),
-        "MailFromOneAddress": allow(
-            ["ses:SendEmail"],
-            [f"{arn}:ses:{here}:identity/*", f"{arn}:ses:{here}:configuration-set/*"],
-            {"StringEquals": {"ses:FromAddress": "keys@example.com"}},
+        "MessagesKey": allow(
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            key_arn(stack.partition, "messages-key"),
+            {"StringEquals": {"kms:ViaService": via(stack, "sns")}},
         ),
-        "DescribeEncryptionKeys": allow(["ssm:DescribeParameters"], "*"),
-        "DeleteEncryptionKeys": allow(
-            ["ssm:DeleteParameter"],
-            [f"{arn}:ssm:{here}:parameter/ikr/secret/iam/*", f"{arn}:ssm:{here}:parameter/ikr/secret/iam-id/*"],
+        "AccountAliasForMails": allow(["iam:ListAccountAliases"], "*", by(stack, function)),
+        "LookAtKeys": allow(
+            ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], f"{arn}:iam::{ACCOUNT}:user/*", by(stack, function)
         ),
+        "TellOperators": allow(["sns:Publish"], f"{arn}:sns:{here}:iam-key-rotator-alarms", by(stack, function)),
+        "DescribeEncryptionKeys": allow(["ssm:DescribeParameters"], "*", by(stack, function)),
+        "DeleteEncryptionKeys": allow(["ssm:DeleteParameter"], encryption_keys(stack), by(stack, function)),
+    }
+
+
+def without_tls(action: str, resource: str) -> dict[str, Any]:
+    return {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": resource,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
 
 
@@ -71,38 +134,37 @@ class TestTheWholePolicies:
     """Every statement of the default stack, to the letter: whatever is added must be added here too."""
 
     def test_rotator(self, partition: str) -> None:
-        stack = deployed(partition)
+        stack = deployed_in(partition)
         here = f"{stack.region}:{ACCOUNT}"
 
         statements = granted(stack, "rotator-access")
 
         assert statements == {
             **shared_statements(stack, "rotator"),
-            "Census": allow(["iam:GetAccountAuthorizationDetails"], "*"),
-            "LookAtKeys": allow(
-                ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], f"arn:{partition}:iam::{ACCOUNT}:user/*"
-            ),
+            "Census": allow(["iam:GetAccountAuthorizationDetails"], "*", by(stack, "rotator")),
             "KeysOfTaggedUsers": allow(
                 ["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:UpdateAccessKey"],
                 [f"arn:{partition}:iam::{ACCOUNT}:user/*"],
-                {"Null": {"aws:ResourceTag/IKR:EMAIL": "false"}},
+                by(stack, "rotator", StringLike={"aws:ResourceTag/IKR:EMAIL": ["*@example.com"]}),
             ),
-            "TellOperators": allow(["sns:Publish"], f"arn:{partition}:sns:{here}:iam-key-rotator-alarms"),
             "Ledger": allow(
                 ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"],
                 f"arn:{partition}:dynamodb:{here}:table/iam-key-rotator",
+                by(stack, "rotator"),
             ),
-            "StoreEncryptionKeys": allow(
-                ["ssm:PutParameter"],
-                [
-                    f"arn:{partition}:ssm:{here}:parameter/ikr/secret/iam/*",
-                    f"arn:{partition}:ssm:{here}:parameter/ikr/secret/iam-id/*",
-                ],
+            "StoreEncryptionKeys": allow(["ssm:PutParameter"], encryption_keys(stack), by(stack, "rotator")),
+            "SealEncryptionKeys": allow(
+                ["kms:Encrypt", "kms:GenerateDataKey"],
+                key_arn(partition, "secrets-key"),
+                {
+                    "StringEquals": {"kms:ViaService": via(stack, "ssm")},
+                    "StringLike": {"kms:EncryptionContext:PARAMETER_ARN": encryption_keys(stack)},
+                },
             ),
         }
 
     def test_destructor(self, partition: str) -> None:
-        stack = deployed(partition)
+        stack = deployed_in(partition)
         here = f"{stack.region}:{ACCOUNT}"
 
         statements = granted(stack, "destructor-access")
@@ -117,37 +179,42 @@ class TestTheWholePolicies:
             "Ledger": allow(
                 ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
                 f"arn:{partition}:dynamodb:{here}:table/iam-key-rotator",
+                by(stack, "destructor"),
             ),
-            "TagsOfUsers": allow(["iam:GetUser"], f"arn:{partition}:iam::{ACCOUNT}:user/*"),
-            "LookAtKeys": allow(
-                ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], f"arn:{partition}:iam::{ACCOUNT}:user/*"
-            ),
+            "TagsOfUsers": allow(["iam:GetUser"], f"arn:{partition}:iam::{ACCOUNT}:user/*", by(stack, "destructor")),
             "KeysOfTaggedUsers": allow(
                 ["iam:DeleteAccessKey", "iam:UpdateAccessKey"],
                 [f"arn:{partition}:iam::{ACCOUNT}:user/*"],
-                {"Null": {"aws:ResourceTag/IKR:EMAIL": "false"}},
+                by(stack, "destructor", StringLike={"aws:ResourceTag/IKR:EMAIL": ["*@example.com"]}),
             ),
-            "TellOperators": allow(["sns:Publish"], f"arn:{partition}:sns:{here}:iam-key-rotator-alarms"),
         }
 
     def test_decryption(self, partition: str) -> None:
-        stack = deployed(partition)
+        stack = deployed_in(partition)
         here = f"{stack.region}:{ACCOUNT}"
+        own = [
+            f"arn:{partition}:ssm:{here}:parameter/ikr/secret/iam/${{aws:username}}",
+            f"arn:{partition}:ssm:{here}:parameter/ikr/secret/iam-id/${{aws:userid}}",
+        ]
 
         statements = granted(stack, "decryption-policy")
 
         assert statements == {
-            "OwnEncryptionKey": allow(
-                ["ssm:GetParameter"],
-                [
-                    f"arn:{partition}:ssm:{here}:parameter/ikr/secret/iam/${{aws:username}}",
-                    f"arn:{partition}:ssm:{here}:parameter/ikr/secret/iam-id/${{aws:userid}}",
-                ],
+            "OwnEncryptionKey": allow(["ssm:GetParameter"], own),
+            "OpenOwnEncryptionKey": allow(
+                ["kms:Decrypt"],
+                [key_arn(partition, "secrets-key")],
+                {
+                    "StringEquals": {
+                        "kms:ViaService": via(stack, "ssm"),
+                        "kms:EncryptionContext:PARAMETER_ARN": own,
+                    }
+                },
             ),
         }
 
     def test_roles_are_lambdas_alone(self, partition: str) -> None:
-        stack = deployed(partition)
+        stack = deployed_in(partition)
 
         trust = {role.name: role.policy["Statement"] for role in stack.all("aws:iam/role:Role")}
 
@@ -160,44 +227,46 @@ class TestTheWholePolicies:
         assert trust == {"rotator-role": [lambda_alone], "destructor-role": [lambda_alone]}
 
     def test_queue_takes_events_of_the_stacks_own_rules_alone(self, partition: str) -> None:
-        stack = deployed(partition)
+        stack = deployed_in(partition)
         here = f"{stack.region}:{ACCOUNT}"
 
-        (statement,) = stack.one("aws:sqs/queuePolicy:QueuePolicy", "rotator-undelivered").policy["Statement"]
+        tls_only, statement = stack.one("aws:sqs/queuePolicy:QueuePolicy", "rotator-undelivered").policy["Statement"]
 
+        queue = f"arn:{partition}:sqs:{here}:iam-key-rotator-dead-letters"
+        rules = ["schedule"] if partition == "aws-cn" else ["schedule", "returned-mails"]
+        assert tls_only == without_tls("sqs:*", queue)
         assert statement == {
             "Sid": "UndeliveredEvents",
             "Effect": "Allow",
             "Principal": {"Service": "events.amazonaws.com"},
             "Action": "sqs:SendMessage",
-            "Resource": f"arn:{partition}:sqs:{here}:iam-key-rotator-dead-letters",
+            "Resource": queue,
             "Condition": {
                 "ArnEquals": {
-                    "aws:SourceArn": [
-                        f"arn:{partition}:events:{here}:rule/iam-key-rotator-schedule",
-                        f"arn:{partition}:events:{here}:rule/iam-key-rotator-returned-mails",
-                    ]
+                    "aws:SourceArn": [f"arn:{partition}:events:{here}:rule/iam-key-rotator-{rule}" for rule in rules]
                 }
             },
         }
 
     def test_topic_takes_alarms_of_this_account_alone(self, partition: str) -> None:
-        stack = deployed(partition)
+        stack = deployed_in(partition)
 
-        (statement,) = stack.one("aws:sns/topicPolicy:TopicPolicy", "alarms-policy").policy["Statement"]
+        tls_only, statement = stack.one("aws:sns/topicPolicy:TopicPolicy", "alarms-policy").policy["Statement"]
 
+        topic = f"arn:{partition}:sns:{stack.region}:{ACCOUNT}:iam-key-rotator-alarms"
+        assert tls_only == without_tls("sns:Publish", topic)
         assert statement == {
             "Sid": "AlarmsOfThisAccount",
             "Effect": "Allow",
             "Principal": {"Service": "cloudwatch.amazonaws.com"},
             "Action": "sns:Publish",
-            "Resource": f"arn:{partition}:sns:{stack.region}:{ACCOUNT}:iam-key-rotator-alarms",
+            "Resource": topic,
             "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
         }
 
     def test_every_arn_is_of_this_partition(self, partition: str) -> None:
         """An ARN with ``aws`` written into it grants nothing in China or GovCloud."""
-        stack = deployed(partition, **MAILERS["smtp"])
+        stack = deployed_in(partition, **MAILERS["smtp"])
 
         resources = [arn for _, statement in stack.policies() for arn in as_list(statement["Resource"]) if arn != "*"]
 
@@ -214,7 +283,10 @@ class TestNobodyBecomesAnyUser:
             if any(action.endswith("AccessKey") for action in statement["Action"])
         ]
 
-        assert [statement["Condition"] for statement in changing] == [TAGGED_USERS_ONLY] * 2
+        of_the_domain = {"StringLike": {"aws:ResourceTag/IKR:EMAIL": ["*@example.com"]}}
+        assert [statement["Condition"] for statement in changing] == [
+            by(any_stack, function, **of_the_domain) for function in ("rotator", "destructor")
+        ]
         assert [statement["Resource"] for statement in changing] == [[f"arn:aws:iam::{ACCOUNT}:user/*"]] * 2
 
     def test_keys_of_users_in_other_paths_are_not_touched(self) -> None:
@@ -229,6 +301,28 @@ class TestNobodyBecomesAnyUser:
 
         mine = f"arn:aws:iam::{ACCOUNT}:user"
         assert changing == [[f"{mine}/developers/*", f"{mine}/service/ci/*"]] * 2
+
+    @pytest.mark.parametrize(
+        ("configured", "patterns"),
+        [
+            ('["example.org", "Mail.Example.com"]', ["*@example.org", "*@mail.example.com"]),
+            ('["*"]', None),
+        ],
+    )
+    def test_a_tag_reaches_as_far_as_the_allowed_domains(self, configured: str, patterns: list[str] | None) -> None:
+        """In the roles' policies as in the code: so a fault of the code alone redirects nothing."""
+        stack = deployed(allowedEmailDomains=configured)
+
+        for policy in ROLE_POLICIES:
+            keys, mail = (
+                stack.statements(policy)[sid]["Condition"] for sid in ("KeysOfTaggedUsers", "MailFromOneAddress")
+            )
+            if patterns:
+                assert keys["StringLike"] == {"aws:ResourceTag/IKR:EMAIL": patterns}
+                assert mail["ForAllValues:StringLike"] == {"ses:Recipients": patterns}
+            else:
+                assert keys["Null"] == {"aws:ResourceTag/IKR:EMAIL": "false"}
+                assert "ForAllValues:StringLike" not in mail
 
     def test_the_rotator_alone_creates_keys(self, any_stack: Deployment) -> None:
         creators = [name for name, statement in any_stack.policies() if "iam:CreateAccessKey" in statement["Action"]]
@@ -285,7 +379,7 @@ class TestSecretsStayApart:
         statements = granted(stack, policy)
 
         arn = f"arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter/iam-key-rotator/mailer/{secret}"
-        assert statements["MailerSecret"] == allow(["ssm:GetParameter"], arn)
+        assert statements["MailerSecret"] == allow(["ssm:GetParameter"], arn, by(stack, policy.removesuffix("-access")))
         assert "MailFromOneAddress" not in statements
 
     @pytest.mark.parametrize("policy", ROLE_POLICIES)
@@ -300,7 +394,7 @@ class TestSecretsStayApart:
 
         statement = stack.statements("rotator-access")["MailFromOneAddress"]
 
-        assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "keys@example.com"}}
+        assert statement["Condition"]["StringEquals"] == {"ses:FromAddress": "keys@example.com"}
 
     def test_without_encryption_there_is_nothing_to_seal_or_open(self) -> None:
         stack = deployed(**EVERY_KIND["smtp-plain-customer-keys"])
@@ -312,7 +406,7 @@ class TestSecretsStayApart:
 
     @pytest.mark.parametrize("policy", ROLE_POLICIES)
     def test_encryption_keys_can_go_after_encryption_was_turned_off(self, policy: str) -> None:
-        stack = deployed(**EVERY_KIND["smtp-plain-aws-keys"])
+        stack = deployed(**EVERY_KIND["smtp-plain-own-keys"])
 
         assert {"DescribeEncryptionKeys", "DeleteEncryptionKeys"} <= stack.statements(policy).keys()
 
@@ -328,10 +422,13 @@ class TestCustomerKeys:
         assert statements["SealEncryptionKeys"] == allow(
             ["kms:Encrypt", "kms:GenerateDataKey"],
             KMS_KEYS["secretsKmsKeyArn"],
-            {"StringEquals": {"kms:ViaService": ["ssm.eu-central-1.amazonaws.com"]}},
+            {
+                "StringEquals": {"kms:ViaService": ["ssm.eu-central-1.amazonaws.com"]},
+                "StringLike": {"kms:EncryptionContext:PARAMETER_ARN": encryption_keys(stack)},
+            },
         )
-        opened = [statement for statement in statements.values() if "kms:Decrypt" in statement["Action"]]
-        assert [statement["Resource"] for statement in opened] == [KMS_KEYS["tableKmsKeyArn"]]
+        opened = [statement["Resource"] for statement in statements.values() if "kms:Decrypt" in statement["Action"]]
+        assert opened == [KMS_KEYS["messagesKmsKeyArn"], KMS_KEYS["tableKmsKeyArn"]]
 
     @pytest.mark.parametrize("policy", ROLE_POLICIES)
     def test_functions_open_their_mailers_secret_alone(self, policy: str) -> None:
@@ -359,7 +456,7 @@ class TestCustomerKeys:
 
         assert statement == allow(
             ["kms:Decrypt"],
-            KMS_KEYS["secretsKmsKeyArn"],
+            [KMS_KEYS["secretsKmsKeyArn"]],
             {
                 "StringEquals": {
                     "kms:ViaService": ["ssm.eu-central-1.amazonaws.com"],
@@ -383,8 +480,18 @@ class TestCustomerKeys:
             {"StringEquals": {"kms:ViaService": ["dynamodb.eu-central-1.amazonaws.com"]}},
         )
 
+    @pytest.mark.parametrize("policy", ROLE_POLICIES)
+    def test_functions_use_the_messages_key_through_the_messengers_alone(self, policy: str) -> None:
+        stack = deployed(messagesKmsKeyArn=KMS_KEYS["messagesKmsKeyArn"])
+
+        assert granted(stack, policy)["MessagesKey"] == allow(
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            KMS_KEYS["messagesKmsKeyArn"],
+            {"StringEquals": {"kms:ViaService": ["sns.eu-central-1.amazonaws.com", "sqs.eu-central-1.amazonaws.com"]}},
+        )
+
     def test_china_has_a_domain_of_its_own(self) -> None:
-        stack = deployed("aws-cn", **EVERY_KIND["ses-encrypted-customer-keys"])
+        stack = deployed("aws-cn", **EVERY_KIND["smtp-encrypted-customer-keys"])
 
         statement = stack.statements("rotator-access")["LedgerKey"]
 

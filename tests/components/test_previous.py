@@ -7,10 +7,16 @@ import pytest
 
 from components.decryption_policy import is_wanted
 from components.previous import Previous, RenameRefused
-from components.settings import Encryption
+from components.settings import OWN, Encryption
+from tests.components.recorder import redeployed
 
-NEVER = Previous(table_name=None, decrypt_policy_arn=None)
-DEPLOYED = Previous(table_name="key-rotation", decrypt_policy_arn="arn:aws:iam::111122223333:policy/decryption")
+KEY, OTHER = (f"arn:aws:kms:eu-central-1:111122223333:key/{name}" for name in ("secrets-key", "customer"))
+NEVER = Previous(table_name=None, decrypt_policy_arn=None, secrets_key_arn=None)
+DEPLOYED = Previous(
+    table_name="key-rotation",
+    decrypt_policy_arn="arn:aws:iam::111122223333:policy/decryption",
+    secrets_key_arn=KEY,
+)
 
 
 class TestName:
@@ -46,8 +52,39 @@ def test_the_policy_outlives_encryption_until_it_is_let_go(
     """Users whose mails are unread could otherwise not decrypt them any more."""
     warnings: list[str] = []
     monkeypatch.setattr(pulumi, "warn", warnings.append)
-    encryption = Encryption(encrypt_key_pair=encrypt, keep_decryption_policy=keep, kms_key_arn=None)
+    encryption = Encryption(encrypt_key_pair=encrypt, keep_decryption_policy=keep, secrets_key=OWN)
 
     assert is_wanted(encryption, deployed) is wanted
     assert warned in "".join(warnings)
     assert bool(warnings) is bool(warned)
+
+
+class TestKey:
+    """Whoever has not read their mail could otherwise never decrypt it."""
+
+    BEFORE = {  # noqa: RUF012 - read, never written
+        "tableName": "iam-key-rotator",
+        "decryptPolicyArn": "arn:aws:iam::111122223333:policy/decryption",
+        "secretsKeyArn": KEY,
+    }
+
+    @pytest.mark.parametrize(
+        ("change", "readable"),
+        [
+            ({"secretsKmsKeyArn": OTHER}, [OTHER, KEY]),
+            ({"secretsKmsKeyArn": "aws-managed"}, [KEY]),
+            ({"encryptKeyPair": "false"}, [KEY]),
+            ({}, [KEY]),
+        ],
+    )
+    def test_outlives_a_change_and_users_may_still_use_it(self, change: dict[str, str], readable: list[str]) -> None:
+        stack = redeployed(self.BEFORE, **change)
+
+        assert stack.statements("decryption-policy")["OpenOwnEncryptionKey"]["Resource"] == readable
+        assert stack.outputs["secretsKeyArn"] == KEY
+
+    def test_goes_with_the_policy_when_it_is_let_go(self) -> None:
+        stack = redeployed(self.BEFORE, encryptKeyPair="false", keepDecryptionPolicy="false")
+
+        assert [key.name for key in stack.all("aws:kms/key:Key")] == ["messages-key"]
+        assert "secretsKeyArn" not in stack.outputs

@@ -103,6 +103,24 @@ class TestPulumiYaml:
 
 
 class TestWhatIsTaken:
+    @pytest.mark.parametrize(
+        ("sender", "configured", "domains"),
+        [
+            ("keys@Example.com", None, ("example.com",)),
+            ("Keys <keys@mail.example.com>", None, ("mail.example.com",)),
+            ("keys@example.com", '["Example.org", "example.net"]', ("example.org", "example.net")),
+            ("keys@example.com", "[]", ("example.com",)),
+            ("keys@example.com", '["*"]', ()),
+        ],
+    )
+    def test_mail_goes_to_the_senders_own_domain_unless_others_are_named(
+        self, sender: str, configured: str | None, domains: tuple[str, ...]
+    ) -> None:
+        """Whoever may tag a user could otherwise have a secret sent anywhere."""
+        taken = with_sender(mailFrom=sender, **({"allowedEmailDomains": configured} if configured else {}))
+
+        assert taken.mail.allowed_domains == domains
+
     def test_zero_stays_zero(self) -> None:
         """A configured 0 that became a default would leave keys alone that the operator wants replaced."""
         taken = with_sender(rotateAfterDays="0", deleteAfterDays="0", reminderDays="0", reservedConcurrency="0")
@@ -205,6 +223,19 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ({"encryptKeyPair": "True"}, "encryptKeyPair is 'True'", "true, false"),
     ({"pointInTimeRecovery": "1"}, "pointInTimeRecovery is '1'", "true, false"),
     ({"secretsKmsKeyArn": "alias/mine"}, "secretsKmsKeyArn is 'alias/mine'", "not of an alias"),
+    ({"secretsKmsKeyArn": "AWS-managed"}, "secretsKmsKeyArn is 'AWS-managed'", "or aws-managed"),
+    (
+        {"encryptKeyPair": "false", "secretsKmsKeyArn": "aws-managed"},
+        "secretsKmsKeyArn is set: but it would protect nothing",
+        "remove one",
+    ),
+    ({"messagesKmsKeyArn": "aws-managed"}, "messagesKmsKeyArn is 'aws-managed'", "not of an alias"),
+    ({"codeSigningConfigArn": "csc-0123456789abcdef0"}, "codeSigningConfigArn is", "code-signing-config:csc-ID"),
+    ({"administratorArns": "admin"}, "administratorArns is 'admin'", "administratorArns[0]"),
+    ({"administratorArns": '["*"]'}, "administratorArns is '*'", "role or user"),
+    ({"administratorArns": '["arn:aws:iam::111122223333:role/*"]'}, "administratorArns is", "role or user"),
+    ({"administratorArns": '["arn:aws:iam::*:role/admin"]'}, "administratorArns is", "role or user"),
+    ({"administratorArns": "[1]"}, "administratorArns is 1", "role or user"),
     ({"tableKmsKeyArn": "arn:aws:kms:eu-central-1:1:key/x"}, "tableKmsKeyArn is", "key/ID"),
     ({"logsKmsKeyArn": "arn:aws:kms:eu-central-1:111122223333:alias/x"}, "logsKmsKeyArn is", "not of an alias"),
     ({"schedule": "daily"}, "schedule is 'daily'", "rate(1 day)"),
@@ -243,6 +274,7 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ({"alarmEmail": "Ops <ops@example.com>"}, "alarmEmail is", "one e-mail address"),
     ({"allowedEmailDomains": "example.com"}, "allowedEmailDomains is 'example.com'", "allowedEmailDomains[0]"),
     ({"allowedEmailDomains": '["@example.com"]'}, "allowedEmailDomains is '@example.com'", "without @"),
+    ({"allowedEmailDomains": '["example.com", "*"]'}, "allowedEmailDomains is '*'", "* alone allows any"),
     ({"allowedEmailDomains": "[1]"}, "allowedEmailDomains is 1", "must be a domain"),
     (
         {"allowedEmailDomains": json.dumps([f"{'a' * 60}-{number}.example.com" for number in range(60)])},

@@ -9,6 +9,7 @@ from inspect import signature
 import pulumi_aws as aws
 import pytest
 
+from components.account import NoSes
 from tests.components.recorder import (
     ACCOUNT,
     EVERY_KIND,
@@ -17,6 +18,7 @@ from tests.components.recorder import (
     Deployment,
     deployed,
     is_secret,
+    key_arn,
     plain,
 )
 
@@ -25,6 +27,8 @@ LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 PARAMETER = "aws:ssm/parameter:Parameter"
 TABLE = "aws:dynamodb/table:Table"
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
+KEY = "aws:kms/key:Key"
+SECRETS_KEY, MESSAGES_KEY = (key_arn("aws", name) for name in ("secrets-key", "messages-key"))
 DEAD_LETTERS = f"arn:aws:sqs:eu-central-1:{ACCOUNT}:iam-key-rotator-dead-letters"
 BOTH = pytest.mark.parametrize("role", ["rotator", "destructor"])
 
@@ -42,10 +46,12 @@ class TestOutputs:
             "deadLetterQueueUrl": f"https://sqs.eu-central-1.amazonaws.com/{ACCOUNT}/iam-key-rotator-dead-letters",
             "alarmTopicArn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:iam-key-rotator-alarms",
             "dashboardName": "iam-key-rotator",
+            "guardrailPolicy": stack.outputs["guardrailPolicy"],
+            "secretsKeyArn": SECRETS_KEY,
         }
 
     def test_secret_parameter_is_named_where_there_is_one(self) -> None:
-        stack = deployed(**EVERY_KIND["smtp-plain-aws-keys"])
+        stack = deployed(**EVERY_KIND["smtp-plain-own-keys"])
 
         assert stack.outputs["mailerSecretParameterArn"].endswith(":parameter/iam-key-rotator/mailer/smtp-password")
         assert "decryptPolicyArn" not in stack.outputs
@@ -59,6 +65,21 @@ class TestOutputs:
 
         # None: resources without a name of their own; "access": the policy inside a role.
         assert shared == {None, "access"}
+
+
+class TestPartition:
+    """What AWS does not have somewhere must be told before half a stack is there."""
+
+    @pytest.mark.parametrize("partition", ["aws-cn"])
+    def test_without_ses_is_refused_with_the_remedy(self, partition: str) -> None:
+        with pytest.raises(NoSes, match=f"mailer is 'ses', which the partition {partition} does not have: set mailer"):
+            deployed(partition)
+
+    @pytest.mark.parametrize(
+        ("partition", "mailer"), [("aws-cn", "smtp"), ("aws-cn", "mailgun"), ("aws-us-gov", "ses")]
+    )
+    def test_with_a_mailer_is_taken(self, partition: str, mailer: str) -> None:
+        assert deployed(partition, **MAILERS[mailer]).outputs["tableName"] == "iam-key-rotator"
 
 
 class TestSecrets:
@@ -77,8 +98,15 @@ class TestSecrets:
 
         assert is_secret(inputs["value"])
         assert plain(inputs["value"]) == value
-        assert (inputs["name"], inputs["type"]) == (name, "SecureString")
-        assert "keyId" not in inputs
+        assert (inputs["name"], inputs["type"], inputs["keyId"]) == (name, "SecureString", SECRETS_KEY)
+
+    @pytest.mark.parametrize("mailer", ["smtp", "mailgun"])
+    def test_lie_under_awss_key_where_that_is_chosen(self, mailer: str) -> None:
+        stack = deployed(**EVERY_KIND[f"{mailer}-encrypted-aws-keys"])
+
+        assert "keyId" not in stack.one(PARAMETER, "mailer-secret").inputs
+        assert [key.name for key in stack.all(KEY)] == ["messages-key"]
+        assert "secretsKeyArn" not in stack.outputs
 
     @pytest.mark.parametrize("mailer", ["smtp", "mailgun"])
     def test_are_sealed_with_the_customers_key(self, mailer: str) -> None:
@@ -135,15 +163,33 @@ class TestFunctions:
         """A group that Lambda makes itself keeps logs for ever."""
         inputs = stack.one(LOG_GROUP, f"{role}-log").inputs
 
-        assert (inputs["name"], inputs["retentionInDays"]) == (f"/aws/lambda/iam-key-rotator-{role}", 90)
+        assert (inputs["name"], inputs["retentionInDays"]) == (f"/aws/lambda/iam-key-rotator-{role}", 365)
         assert "kmsKeyId" not in inputs
 
+    def test_logs_no_more_than_it_is_meant_to(self, role: str, stack: Deployment) -> None:
+        """A default of the account would otherwise decide, and DEBUG shows what libraries send and receive."""
+        inputs = stack.one(FUNCTION, f"{role}-function").inputs
+
+        assert inputs["loggingConfig"] == {
+            "logFormat": "JSON",
+            "applicationLogLevel": "INFO",
+            "systemLogLevel": "INFO",
+            "logGroup": f"/aws/lambda/iam-key-rotator-{role}",
+        }
+
+    def test_checks_signatures_where_that_is_configured(self, role: str, stack: Deployment) -> None:
+        arn = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:code-signing-config:csc-0123456789abcdef0"
+        signed = deployed(codeSigningConfigArn=arn)
+
+        assert signed.one(FUNCTION, f"{role}-function").inputs["codeSigningConfigArn"] == arn
+        assert "codeSigningConfigArn" not in stack.one(FUNCTION, f"{role}-function").inputs
+
     def test_logs_under_the_customers_key(self, role: str) -> None:
-        stack = deployed(logsKmsKeyArn=KMS_KEYS["logsKmsKeyArn"], logRetentionDays="365")
+        stack = deployed(logsKmsKeyArn=KMS_KEYS["logsKmsKeyArn"], logRetentionDays="30")
 
         inputs = stack.one(LOG_GROUP, f"{role}-log").inputs
 
-        assert (inputs["kmsKeyId"], inputs["retentionInDays"]) == (KMS_KEYS["logsKmsKeyArn"], 365)
+        assert (inputs["kmsKeyId"], inputs["retentionInDays"]) == (KMS_KEYS["logsKmsKeyArn"], 30)
 
     def test_carries_code_and_dependencies(self, role: str, stack: Deployment) -> None:
         code = stack.one(FUNCTION, f"{role}-function").inputs["code"]
@@ -171,6 +217,8 @@ class TestEnvironment:
         "MAX_DELETION_ATTEMPTS": "12",
         "ENCRYPT_KEY_PAIR": "true",
         "MAIL_FROM": "keys@example.com",
+        "ALLOWED_EMAIL_DOMAINS": "example.com",
+        "SECRETS_KMS_KEY_ARN": SECRETS_KEY,
         "POWERTOOLS_METRICS_NAMESPACE": "iam-key-rotator",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
@@ -284,6 +332,26 @@ class TestLedger:
         assert inputs["pointInTimeRecovery"] == {"enabled": False}
 
 
+class TestOwnKeys:
+    """What lies under a key of AWS's own is open to whoever may read it."""
+
+    @pytest.mark.parametrize("name", ["secrets", "messages"])
+    def test_are_rotated_and_named(self, stack: Deployment, name: str) -> None:
+        inputs = stack.one(KEY, f"{name}-key").inputs
+        alias = stack.one("aws:kms/alias:Alias", f"{name}-alias").inputs
+
+        assert (inputs["enableKeyRotation"], inputs["deletionWindowInDays"]) == (True, 30)
+        assert alias == {"name": f"alias/iam-key-rotator-{name}", "targetKeyId": f"{name}-key"}
+
+    def test_alarms_lie_under_one_that_cloudwatch_may_use(self, stack: Deployment) -> None:
+        assert stack.one("aws:sns/topic:Topic", "alarms-topic").inputs["kmsMasterKeyId"] == MESSAGES_KEY
+
+    def test_there_is_none_for_secrets_where_there_are_no_secrets(self) -> None:
+        stack = deployed(**EVERY_KIND["ses-plain-own-keys"])
+
+        assert [key.name for key in stack.all(KEY)] == ["messages-key"]
+
+
 class TestStream:
     """A deletion that the mapping drops leaves an old key alive; one that blocks it leaves them all alive."""
 
@@ -360,6 +428,7 @@ class TestReturnedMails:
         ).inputs
 
         assert told["configurationSetName"] == mails["configurationSetName"] == "iam-key-rotator"
+        assert mails["deliveryOptions"] == {"tlsPolicy": "REQUIRE"}
         assert told["eventDestination"] == {
             "enabled": True,
             "matchingEventTypes": ["BOUNCE", "COMPLAINT", "REJECT"],
@@ -403,6 +472,17 @@ class TestDeadLetters:
 
         assert inputs["messageRetentionSeconds"] == 14 * 24 * 60 * 60
         assert inputs["sqsManagedSseEnabled"] is True
+        assert "kmsMasterKeyId" not in inputs
+
+    def test_queue_and_topic_under_the_customers_key(self) -> None:
+        stack = deployed(messagesKmsKeyArn=KMS_KEYS["messagesKmsKeyArn"])
+
+        queue = stack.one("aws:sqs/queue:Queue", "dead-letters-queue").inputs
+        topic = stack.one("aws:sns/topic:Topic", "alarms-topic").inputs
+
+        assert queue["kmsMasterKeyId"] == topic["kmsMasterKeyId"] == KMS_KEYS["messagesKmsKeyArn"]
+        assert "sqsManagedSseEnabled" not in queue
+        assert [key.name for key in stack.all(KEY)] == ["secrets-key"]
 
     def test_only_the_schedule_may_send_besides_the_functions(self, stack: Deployment) -> None:
         (policy,) = stack.all("aws:sqs/queuePolicy:QueuePolicy")
@@ -441,6 +521,8 @@ class TestComponents:
 
         assert components == {
             ("iam-key-rotator:index:AlarmTopic", "alarms"),
+            ("iam-key-rotator:index:CustomerKey", "messages"),
+            ("iam-key-rotator:index:CustomerKey", "secrets"),
             ("iam-key-rotator:index:Dashboard", "dashboard"),
             ("iam-key-rotator:index:DeadLetters", "dead-letters"),
             ("iam-key-rotator:index:DecryptionPolicy", "decryption"),

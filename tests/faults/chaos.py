@@ -16,7 +16,7 @@ from unittest import mock
 
 from functions.common import telemetry
 from functions.common.errors import MailServiceError, RecipientRefused
-from functions.common.secrets import parameter_name
+from functions.common.parameters import parameter_name
 from functions.rotator.decide import ENDING, UNDER_WAY
 from functions.rotator.summary import Summary
 from tests.faults.promises import Promises, Terms

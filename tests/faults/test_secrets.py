@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from unittest import mock
@@ -163,3 +164,22 @@ def test_mails_but_for_the_one_with_the_key_are_among_what_was_looked_through(se
         assert any("has never used it" in request for request in wire.sent)
     assert len(secrets_made) == 3
     assert [secret for secret in secrets_made if secret in "".join(mails)] == []
+
+
+@pytest.mark.parametrize("encrypt", ["true", "false"])
+def test_log_that_tells_everything_holds_no_secret(
+    encrypt: str, secrets_made: set[str], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """With Lambda's log level at DEBUG, boto3 would log each request and each answer whole."""
+    for logger in ("botocore", "boto3", "urllib3"):
+        caplog.set_level(logging.NOTSET, logger)  # as in a fresh process
+    caplog.set_level(logging.DEBUG)
+    with new_world(ENCRYPT_KEY_PAIR=encrypt, GRACE_EXTENSION_DAYS="2") as world:
+        world.add_user("alice")
+        caplog.clear()  # of what the administrator's own call has logged
+        live_a_life(world)
+        everything = emitted(world, capsys, [], Wire()) + caplog.text
+
+    assert "rotated" in caplog.text
+    assert len(secrets_made) >= 2
+    assert [secret for secret in secrets_made if secret in everything] == []

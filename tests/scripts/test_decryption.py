@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.common.keys import KeyPair
-from functions.common.secrets import SecretStore, parameter_name
+from functions.common.parameters import parameter_name
+from functions.common.secrets import SecretStore
 from scripts import decryption
 
 SCRIPT = Path(decryption.__file__)

@@ -580,6 +580,7 @@ def new_world(**environment: str) -> Iterator[World]:
         "ACCOUNT_ID": ACCOUNT,
         "IAM_KEY_ROTATOR_TABLE": TABLE,
         "MAIL_FROM": SENDER,
+        "ALLOWED_EMAIL_DOMAINS": "*",
         "ALARM_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}",
         "DEAD_LETTER_QUEUE_URL": f"https://queue.amazonaws.com/{ACCOUNT}/{QUEUE}",
         # Powertools keeps a logger for each name, and each logger the standard output it was made with.

@@ -180,7 +180,7 @@ def test_seconds_that_are_no_time_are_refused(seconds: float) -> None:
 
 
 def test_renamed_and_returned_entries_are_the_same_but_for_that() -> None:
-    assert FULL.renamed("alice-smith") == replace(FULL, user="alice-smith")
+    assert FULL.renamed("alice-smith") == replace(FULL, user="alice-smith", parameter=None)
     assert FULL.returned("alice@example.com") == replace(FULL, undeliverable="alice@example.com")
 
 

@@ -12,6 +12,22 @@ def environment(**variables: str) -> Environment:
     return parse(REQUIRED | variables)
 
 
+@pytest.mark.parametrize(
+    ("sender", "configured", "domains"),
+    [
+        ("Keys <keys@Example.com>", "", {"example.com"}),
+        ("keys@example.com", "Example.org, example.net", {"example.org", "example.net"}),
+        ("keys@example.com", "*", set()),
+    ],
+)
+def test_mail_goes_to_the_senders_own_domain_unless_others_are_named(
+    sender: str, configured: str, domains: set[str]
+) -> None:
+    parsed = environment(MAIL_FROM=sender, ALLOWED_EMAIL_DOMAINS=configured)
+
+    assert parsed.allowed_email_domains == domains
+
+
 def test_only_table_and_sender_are_required() -> None:
     assert parse(REQUIRED) == Environment(
         table="key-ledger",
@@ -34,7 +50,7 @@ def test_only_table_and_sender_are_required() -> None:
         max_deletion_attempts=12,
         encrypt_key_pair=True,
         secrets_kms_key_arn=None,
-        allowed_email_domains=frozenset(),
+        allowed_email_domains=frozenset({"example.com"}),
         ses_configuration_set=None,
         dead_letter_queue_url=None,
         alarm_topic_arn=None,

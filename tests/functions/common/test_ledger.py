@@ -474,7 +474,7 @@ class TestFollowing:
 
         moved = ledger.move(entry, "alice-smith")
 
-        assert moved == replace(entry, user="alice-smith")
+        assert moved == replace(entry, user="alice-smith", parameter=None)
         assert ledger.find("alice-smith", entry.key_id) == moved
         assert not ledger.holds("alice", entry.key_id)
 

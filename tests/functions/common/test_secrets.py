@@ -11,7 +11,8 @@ from cryptography.fernet import Fernet
 from functions.common.clients import Clients
 from functions.common.errors import SealingError
 from functions.common.keys import KeyPair
-from functions.common.secrets import SealedPair, SecretStore, parameter_name
+from functions.common.parameters import parameter_name
+from functions.common.secrets import SealedPair, SecretStore
 from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import World
 

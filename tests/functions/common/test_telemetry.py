@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,17 @@ def test_alarms_watch_only_what_the_functions_count() -> None:
     assert [
         (service, metric) for service, metric in watched if metric not in counted_by(service.rpartition("-")[2])
     ] == []
+
+
+@pytest.mark.parametrize(
+    "logger", ["botocore.endpoint", "botocore.parsers", "boto3.resources", "urllib3.connectionpool", "requests"]
+)
+def test_libraries_tell_no_more_than_warnings_whatever_the_level(logger: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.NOTSET, logger.partition(".")[0])
+    assert logging.getLogger(logger).isEnabledFor(logging.DEBUG)
+
+    telemetry.begin(context())
+
+    assert not logging.getLogger(logger).isEnabledFor(logging.INFO)
+    assert logging.getLogger(logger).isEnabledFor(logging.WARNING)

@@ -31,6 +31,8 @@ def test_mail_is_posted_with_the_key(http_service: HttpService, message: Message
         "text": [message.text],
         "html": [message.html],
         "o:tracking": ["no"],
+        "o:require-tls": ["yes"],
+        "o:skip-verification": ["no"],
     }
 
 

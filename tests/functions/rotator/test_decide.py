@@ -168,7 +168,8 @@ class TestTakingBack:
         [
             (STOOD, True),
             (RETURNED, False),
-            (expiring(parameter="/ikr/secret/iam/alice-miller"), True),
+            (expiring(parameter="/ikr/secret/iam/alice-miller", sealed_by="1"), True),
+            (expiring(parameter=None, sealed_by="1"), True),
             (expiring(), None),
             (expiring(parameter=None), None),
             (HELD, None),
