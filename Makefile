@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := .venv-audit
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 .PHONY: help setup demo test soak engine check bench screenshots lock clean
@@ -16,6 +17,13 @@ $(VENV)/.installed: requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
+# Scanners of infrastructure, which pin an older boto3: tests/audit runs them.
+$(AUDIT)/.installed: requirements-audit.txt $(VENV)/.installed
+	@echo "Installing the scanners into $(AUDIT): this takes a minute or two"
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.txt
+	@touch $@
+
 setup: $(VENV)/.installed ## Install everything into .venv
 
 demo: setup ## Play a key's whole life on the embedded cloud
@@ -27,7 +35,7 @@ check: setup ## Lint, type-check, and hold the walls between the folders
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check ## Run all checks and tests
+test: check $(AUDIT)/.installed ## Run all checks and tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 soak: setup ## Live ten times as many random histories as the tests do
@@ -43,11 +51,11 @@ bench: setup ## Count the calls and take the time of a run
 screenshots: setup ## Take the pictures in docs/ anew; needs Chromium
 	$(BIN)/python -m scripts.screenshots
 
-lock: ## Pin the newest versions of everything, with hashes
-	$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv
+lock: setup ## Pin the newest versions of everything, with hashes
 	$(LOCK) --upgrade requirements.in -o requirements.txt
 	$(LOCK) --upgrade functions/requirements.in -o functions/requirements.txt
 	$(LOCK) --upgrade requirements-dev.in -c requirements.txt -c functions/requirements.txt -o requirements-dev.txt
+	$(LOCK) --upgrade requirements-audit.in -o requirements-audit.txt
 
 clean: ## Remove everything that was built or installed
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(AUDIT) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

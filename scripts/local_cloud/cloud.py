@@ -56,10 +56,10 @@ class LocalCloud:
         """Make clients that act as the holder of these credentials."""
         return Clients(self.server.endpoint, credentials)
 
-    def as_function(self, name: str) -> Clients:
-        """Make clients that act with the role of a deployed function."""
+    def as_function(self, name: str, *, session_name: str | None = None) -> Clients:
+        """Make clients that act with the role of a deployed function: as its code, or in another session."""
         role = self.root.functions.get_function_configuration(FunctionName=name)["Role"]
-        session = self.root.sts.assume_role(RoleArn=role, RoleSessionName=name)["Credentials"]
+        session = self.root.sts.assume_role(RoleArn=role, RoleSessionName=session_name or name)["Credentials"]
         return self.clients(
             Credentials(
                 access_key_id=session["AccessKeyId"],

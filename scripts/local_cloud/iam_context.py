@@ -2,7 +2,8 @@
 
 - the whole ARN of an IAM user, with its path, also where a request names only one of the user's access keys;
 - the identity that a mail is sent from, its sender and its recipients;
-- the function whose code makes a request: ``lambda:SourceFunctionArn``.
+- the function whose code makes a request: ``lambda:SourceFunctionArn``;
+- that requests are made over TLS: the emulator is spoken to without it, on loopback, where nobody listens in.
 """
 
 # ruff: noqa: SLF001 (MiniStack offers no way to do this from outside)
@@ -13,6 +14,7 @@ import json
 from email.utils import parseaddr
 from typing import Any
 
+from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.services import iam, lambda_svc
 
@@ -22,6 +24,7 @@ _MAILS_PATH = "/v2/email/outbound-emails"
 _extract = iam_actions.extract_resource_arn
 _enforce = iam_evaluator.enforce
 _principal_keys = iam_evaluator._principal_keys
+_pin_origin = app.pin_request_origin
 # Of the mail that is being judged: MiniStack serves one request at a time, and judges it right after it has read it.
 _mail: dict[str, Any] = {}
 
@@ -31,6 +34,7 @@ def tell() -> None:
     iam_actions.extract_resource_arn = _extract_whole
     iam_evaluator.enforce = _enforce_with_mail
     iam_evaluator._principal_keys = _principal_keys_with_function
+    app.pin_request_origin = _pin_as_secure
 
 
 def _extract_whole(service: str, method: str, path: str, *request: Any) -> Any:
@@ -57,6 +61,10 @@ def _read_mail(request: dict[str, Any], region: str, account: str) -> str:
     recipients = [address for addresses in request.get("Destination", {}).values() for address in addresses]
     _mail.update({"ses:FromAddress": sender, "ses:Recipients": recipients})
     return f"arn:aws:ses:{region}:{account}:identity/{sender}"
+
+
+def _pin_as_secure(source_ip: str, _secure: object) -> None:
+    _pin_origin(source_ip, secure_transport=True)
 
 
 def _enforce_with_mail(

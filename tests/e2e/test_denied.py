@@ -25,14 +25,14 @@ ENCRYPTION_KEYS = {"alice": "/ikr/secret/iam/alice", "carol@example.com": "/ikr/
 def account() -> Iterator[LocalCloud]:
     """A stack with tagged and untagged users, their encryption keys, and a secret that is another stack's."""
     config = {
-        "mailFrom": "rotation@example.org",
+        "mailFrom": "rotation@example.com",
         "mailer": "smtp",
         "smtpServer": "smtp.example.org",
         "smtpPassword": MAILER_SECRET,
     }
     with cloud.deployed(config) as deployed:
         for name in ENCRYPTION_KEYS:
-            deployed.add_user(name, {"ikr:Email": "someone@example.org"})
+            deployed.add_user(name, {"ikr:Email": "someone@example.com"})
             deployed.root.ssm.put_parameter(Name=_encryption_key(deployed, name), Type="SecureString", Value="a key")
         deployed.add_user("untagged", {"team": "identity"})
         deployed.root.ssm.put_parameter(Name="/another-stack/mailer/smtp-password", Type="SecureString", Value="theirs")
@@ -70,7 +70,7 @@ class TestAccessKeys:
         """The tag is the limit of its rights, so it must not be able to set it."""
 
         def tag() -> None:
-            rotator.iam.tag_user(UserName="untagged", Tags=[{"Key": "IKR:EMAIL", "Value": "someone@example.org"}])
+            rotator.iam.tag_user(UserName="untagged", Tags=[{"Key": "IKR:EMAIL", "Value": "someone@example.com"}])
 
         assert _is_denied(tag)
 

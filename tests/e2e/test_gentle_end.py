@@ -22,7 +22,7 @@ from scripts.local_cloud.server import ACCOUNT_ID, REGION
 pytestmark = pytest.mark.filterwarnings("ignore:aws.lambda/microvmsimage:DeprecationWarning")
 
 CONFIG = {
-    "mailFrom": "rotation@example.org",
+    "mailFrom": "rotation@example.com",
     "deleteAfterDays": "5",
     "reminderDays": "1",
     "graceExtensionDays": "2",

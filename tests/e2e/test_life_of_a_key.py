@@ -34,7 +34,7 @@ SSM_NAME = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 def test_a_key_is_replaced_and_deleted(post: Post, encrypted: bool) -> None:
     """A due user gets a working successor by mail, keeps the old key for the grace period, and loses it after that."""
     config = {
-        "mailFrom": "Key Rotation <rotation@example.org>",
+        "mailFrom": "Key Rotation <rotation@example.com>",
         "rotateAfterDays": "0",
         "deleteAfterDays": str(GRACE_DAYS),
         "encryptKeyPair": str(encrypted).lower(),

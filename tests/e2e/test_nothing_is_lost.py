@@ -23,7 +23,7 @@ from scripts.local_cloud.mailbox import Mail
 # Of the pulumi_aws package, at its import.
 pytestmark = pytest.mark.filterwarnings("ignore:aws.lambda/microvmsimage:DeprecationWarning")
 
-SENDER = "rotation@example.org"
+SENDER = "rotation@example.com"
 GRACE_DAYS = 5
 
 # A layer beside the deployed archive: the process ends for good once the call has taken effect, and before the function

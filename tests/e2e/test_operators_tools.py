@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def account() -> Iterator[LocalCloud]:
     """A stack that rotates every key at once; alice and carol have none yet, bob is misconfigured."""
-    config = {"mailFrom": "rotation@example.org", "rotateAfterDays": "0", "deleteAfterDays": "5"}
+    config = {"mailFrom": "rotation@example.com", "rotateAfterDays": "0", "deleteAfterDays": "5"}
     with cloud.deployed(config) as deployed:
         deployed.add_user("alice", {"IKR:EMAIL": "alice@example.com"})
         deployed.add_user("carol", {"IKR:EMAIL": "carol@example.com"})

@@ -20,7 +20,12 @@ from scripts.local_cloud.server import REGION
 # Of the pulumi_aws package, at its import.
 pytestmark = pytest.mark.filterwarnings("ignore:aws.lambda/microvmsimage:DeprecationWarning")
 
-CONFIG = {"mailFrom": "rotation@example.org", "rotateAfterDays": "0", "userPaths": '["/staff/", "/service/"]'}
+CONFIG = {
+    "mailFrom": "rotation@example.com",
+    "allowedEmailDomains": '["example.com", "example.net"]',
+    "rotateAfterDays": "0",
+    "userPaths": '["/staff/", "/service/"]',
+}
 HOLD_DAYS = 2
 
 
