@@ -13,6 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import policies
+from components.account import Account
 from components.alarms import AlarmArgs, alarm
 from components.key_function import KeyFunction, KeyFunctionArgs, Service
 
@@ -122,12 +123,13 @@ class Rotator(pulumi.ComponentResource):
                 tags=settings.tags,
                 opts=child,
             )
+        rule_arns = {suffix: _arn_of_rule(service.account, rule) for suffix, rule in triggers.items()}
         undelivered = aws.sqs.QueuePolicy(
             f"{name}-undelivered",
             queue_url=service.dead_letters.queue_url,
             policy=pulumi.Output.all(
                 queue_arn=service.dead_letters.queue_arn,
-                rule_arns=pulumi.Output.all(*(rule.arn for rule in triggers.values())),
+                rule_arns=pulumi.Output.all(*rule_arns.values()),
             ).apply(lambda known: policies.queue(**known)),
             opts=child,
         )
@@ -137,7 +139,7 @@ class Rotator(pulumi.ComponentResource):
                 function=function.function_name,
                 action="lambda:InvokeFunction",
                 principal="events.amazonaws.com",
-                source_arn=rule.arn,
+                source_arn=rule_arns[suffix],
                 opts=child,
             )
             aws.cloudwatch.EventTarget(
@@ -191,6 +193,13 @@ class Rotator(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
         return [silent.arn]
+
+
+def _arn_of_rule(account: pulumi.Output[Account], rule: aws.cloudwatch.EventRule) -> pulumi.Output[str]:
+    """Name a rule before it is there: so a preview shows the queue's policy in full."""
+    return pulumi.Output.all(account=account, name=rule.name).apply(
+        lambda known: known["account"].arn("events", f"rule/{known['name']}"),
+    )
 
 
 def _mails_that_came_back(configuration_set: str) -> str:

@@ -28,7 +28,8 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer, add
 
 from scripts.local_cloud import lookups, plugin
 from scripts.local_cloud.clients import ROOT, Clients
-from scripts.local_cloud.lifecycle import Gone, Lifecycle, is_missing, lifecycles
+from scripts.local_cloud.lifecycle import lifecycles
+from scripts.local_cloud.lifecycle.contract import Gone, Lifecycle, is_missing
 from scripts.local_cloud.orders import Call, Method, Ordered, Orders
 
 

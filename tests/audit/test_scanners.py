@@ -11,21 +11,15 @@ from tests.audit.scanners import checkov, cloudsplaining
 from tests.components.recorder import EVERY_KIND, Deployment, deployed
 
 ACCEPTED = {
-    "CKV_AWS_115": "a function's concurrency is reserved by configuration (reservedConcurrency): a pool that is kept for "
-    "it is taken from the account's other functions",
-    "CKV_AWS_116": "failed runs and records go to the dead-letter queue by destinations, which replace a function's own "
-    "queue and tell why",
-    "CKV_AWS_117": "the functions call AWS's public endpoints and the mailer, and listen to nobody: a VPC would add a "
-    "way out that has to be kept, and keep nobody out",
-    "CKV_AWS_173": "the environment holds names and numbers, no secret, and Lambda encrypts it with its own key",
-    "CKV_AWS_272": "code signing is there by configuration (codeSigningConfigArn): it takes a signing profile of the "
-    "organization's",
+    "CKV_AWS_115": "reservedConcurrency sets a function's concurrency: what is kept for it is taken from all others",
+    "CKV_AWS_116": "failed runs and records reach the dead-letter queue as destinations do, which tell why, too",
+    "CKV_AWS_117": "the functions call AWS and the mailer, and listen to nobody: a VPC would keep nobody out",
+    "CKV_AWS_173": "the environment holds names and numbers and no secret, under Lambda's own key",
+    "CKV_AWS_272": "codeSigningConfigArn turns it on: it takes a signing profile of the organization's",
 }
 ACCEPTED_WITHOUT_CUSTOMERS_KEYS = {
-    "CKV_AWS_119": "DynamoDB encrypts the ledger with its own key, unless there is a customer's (tableKmsKeyArn): no "
-    "item opens anything without a key from SSM, which lies under the stack's own",
-    "CKV_AWS_158": "CloudWatch encrypts logs with its own key, unless there is a customer's (logsKmsKeyArn): they hold no "
-    "secret",
+    "CKV_AWS_119": "tableKmsKeyArn sets a key: no item opens anything without what lies in SSM under a key of its own",
+    "CKV_AWS_158": "logsKmsKeyArn sets a key: logs hold no secret",
 }
 
 

@@ -20,6 +20,7 @@ PREREQUISITES: Mapping[str, frozenset[str]] = {
     "destructor-function": frozenset({"destructor-log", "destructor-access"}),
     # An event that cannot be delivered has nowhere to go before the queue takes it.
     "rotator-target": frozenset({"rotator-undelivered"}),
+    "rotator-returned-target": frozenset({"rotator-undelivered"}),
 }
 STUBBORN = frozenset({"rotator-undelivered"})
 

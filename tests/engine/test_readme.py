@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from scripts.engine.workspace import Outcome, Workspace
 from scripts.local_cloud.clients import Clients
 from scripts.local_cloud.cloud import LocalCloud
+from scripts.local_cloud.server import REGION
 from tests.engine import readme
 
 RESOURCES = 54
@@ -97,9 +99,30 @@ def test_a_key_is_rotated_by_what_was_deployed(
     assert [mail.to for mail in cloud.mails()] == ["alice@example.com"]
 
 
+def test_users_are_tagged_as_it_stands(deployed: Workspace, root: Clients) -> None:
+    """First without effect, as the README has it, and then in earnest."""
+    (command,) = (line for line in readme.commands("### First deployment") if "tag_iam_users" in line)
+    users = json.loads((deployed.project / command.split()[-1]).read_text())
+    for name in users.keys() - {user["UserName"] for user in root.iam.list_users()["Users"]}:
+        root.iam.create_user(UserName=name)
+
+    # AWS's IAM has no region; to sign for an endpoint of its own, boto3 needs one.
+    region = f"export AWS_DEFAULT_REGION={REGION}"
+
+    deployed.typed(f"{region}; {command}").ok()
+    assert _tags(root, "reporting-job") == {}
+
+    deployed.typed(f"{region}; {command.replace('--dry-run ', '')}").ok()
+    assert {name: _tags(root, name) for name in users} == users
+
+
 def test_a_change_works_as_it_stands(deployed: Workspace, root: Clients) -> None:
     for command in readme.commands("### Change a stack"):
         deployed.typed(command).ok()
 
     function = root.functions.get_function_configuration(FunctionName="iam-key-rotator-rotator")
     assert function["Environment"]["Variables"]["ROTATE_AFTER_DAYS"] == "60"
+
+
+def _tags(root: Clients, user: str) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in root.iam.list_user_tags(UserName=user)["Tags"]}

@@ -14,6 +14,12 @@ BOTH_FUNCTIONS = {"rotator-function": "update", "destructor-function": "update"}
 BOTH_POLICIES = {"rotator-access": "update", "destructor-access": "update"}
 # What only AWS can tell of a parameter that takes the place of another.
 OF_A_NEW_PARAMETER = ("~ id", "~ arn", "~ version")
+# With SES alone, AWS tells the rotator of mails that come back.
+RETURNED_MAILS = (
+    "mailer-mails",
+    "mailer-returned",
+    *(f"rotator-returned{part}" for part in ("", "-permission", "-target")),
+)
 SECRETS = {"smtp": ("smtpPassword", "not-a-real-password"), "mailgun": ("mailgunApiKey", "not-a-real-api-key")}
 
 
@@ -34,15 +40,20 @@ def switch_mailer(project: Workspace, mailer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mailer", "secret", "parameter"),
+    ("mailer", "secret", "returned_mails", "parameter"),
     [
-        ("smtp", ["create"], "/iam-key-rotator/mailer/smtp-password"),
-        ("mailgun", ["create", "delete"], "/iam-key-rotator/mailer/mailgun-api-key"),
-        ("ses", ["delete"], None),
+        ("smtp", ["create"], ["delete"], "/iam-key-rotator/mailer/smtp-password"),
+        ("mailgun", ["create", "delete"], [], "/iam-key-rotator/mailer/mailgun-api-key"),
+        ("ses", ["delete"], ["create"], None),
     ],
 )
 def test_a_mailer_switch_is_readable_and_complete(
-    mailer: str, secret: list[str], parameter: str | None, project: Workspace, root: Clients
+    mailer: str,
+    secret: list[str],
+    returned_mails: list[str],
+    parameter: str | None,
+    project: Workspace,
+    root: Clients,
 ) -> None:
     """What a preview does not show nobody can review; a parameter that stays behind is a password that does."""
     switch_mailer(project, mailer)
@@ -56,10 +67,18 @@ def test_a_mailer_switch_is_readable_and_complete(
     assert {"smtp": "MailerSecret", "mailgun": "mailgun-api-key", "ses": "MailFromOneAddress"}[mailer] in shown
     changed = [(call.name, call.method) for call in project.orders.calls()[before:]]
     assert sorted(changed) == sorted(
-        [*(("mailer-secret", method) for method in secret), *BOTH_POLICIES.items(), *BOTH_FUNCTIONS.items()]
+        [
+            *(("mailer-secret", method) for method in secret),
+            *((name, method) for name in RETURNED_MAILS for method in returned_mails),
+            *(("rotator-undelivered", "update") for _ in returned_mails),
+            *BOTH_POLICIES.items(),
+            *BOTH_FUNCTIONS.items(),
+        ]
     )
     parameters = [each["Name"] for each in root.ssm.describe_parameters()["Parameters"]]
     assert parameters == [parameter] * (parameter is not None)
+    sets = root.sesv2.list_configuration_sets()["ConfigurationSets"]
+    assert sets == ["iam-key-rotator"] * (mailer == "ses")
     for role in ("rotator", "destructor"):
         function = root.functions.get_function_configuration(FunctionName=f"iam-key-rotator-{role}")
         assert function["Environment"]["Variables"]["MAIL_CLIENT"] == mailer

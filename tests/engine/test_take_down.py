@@ -155,6 +155,7 @@ def _left(root: Clients) -> Mapping[str, list[str]]:
         "queues": root.sqs.list_queues().get("QueueUrls", []),
         "topics": [each["TopicArn"] for each in root.sns.list_topics()["Topics"]],
         "rules": [each["Name"] for each in root.events.list_rules()["Rules"]],
+        "configuration sets": root.sesv2.list_configuration_sets()["ConfigurationSets"],
         "alarms": [each["AlarmName"] for each in root.cloudwatch.describe_alarms()["MetricAlarms"]],
         "dashboards": [each["DashboardName"] for each in root.cloudwatch.list_dashboards()["DashboardEntries"]],
     }

@@ -56,6 +56,8 @@ def test_another_name_stands_beside_it(first: Workspace, new_stack: Callable[...
 
     second.up().ok()
     second.run(".venv/bin/python", "scripts/take_down.py", "--yes").ok()
+    second.typed("pulumi stack rm").ok()
 
+    assert list(second.project.glob("Pulumi.stack-*.yaml")) == []
     assert belongings(root) == before
     first.pulumi("refresh", "--yes", "--expect-no-changes").ok()

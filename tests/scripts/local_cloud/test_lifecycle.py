@@ -11,7 +11,8 @@ from pulumi.runtime.proto import provider_pb2 as messages
 
 from scripts.local_cloud import resources
 from scripts.local_cloud.clients import ROOT, Clients
-from scripts.local_cloud.lifecycle import Lifecycle, lifecycles
+from scripts.local_cloud.lifecycle import lifecycles
+from scripts.local_cloud.lifecycle.contract import Lifecycle
 from scripts.local_cloud.orders import Call, Ordered, Orders
 from scripts.local_cloud.provider import Provider
 
