@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from scripts.local_cloud import resources
 from scripts.local_cloud.clients import Clients
-from scripts.local_cloud.lifecycle.contract import Gone, Lifecycle
+from scripts.local_cloud.lifecycle.contract import Gone, Lifecycle, must_be_there
 from scripts.local_cloud.resources import Inputs
 
 
@@ -35,8 +35,7 @@ def _key() -> Lifecycle:
 
 def _alias() -> Lifecycle:
     def read(root: Clients, id_: str, _inputs: Inputs) -> None:
-        if id_ not in {alias["AliasName"] for alias in root.kms.list_aliases()["Aliases"]}:
-            raise Gone(id_)
+        must_be_there(id_, [alias["AliasName"] for alias in root.kms.list_aliases()["Aliases"]])
 
     return Lifecycle(
         create=resources.kms_alias,
