@@ -65,11 +65,11 @@ CHANGES = {
     "secretsKmsKeyArn": Change(KEY, {"decryption-policy": "update", **SECRET, **POLICIES, **FUNCTIONS}),
     # The mailer is smtp, whose user name is the sender's by default.
     "mailFrom": Change("other@example.com", FUNCTIONS),
-    "allowedEmailDomains": Change('["example.com"]', FUNCTIONS),
+    "allowedEmailDomains": Change('["*"]', {**POLICIES, **FUNCTIONS}),
     "mailTemplates": Change(TEMPLATES, FUNCTIONS),
     "mailer": Change(
         "mailgun",
-        {"mailer-secret": "replace", **POLICIES, **FUNCTIONS},
+        {"mailer-secret": "replace", "secrets-key": "update", **POLICIES, **FUNCTIONS},
         extra={
             "smtpServer": "",
             "smtpPassword": "",
@@ -89,6 +89,21 @@ CHANGES = {
     "reservedConcurrency": Change("1", FUNCTIONS),
     "tracing": Change("Active", {**POLICIES, **FUNCTIONS}),
     "tableKmsKeyArn": Change(KEY, {"ledger-table": "update", **POLICIES}),
+    "messagesKmsKeyArn": Change(
+        KEY,
+        {
+            "messages-key": "delete",
+            "messages-alias": "delete",
+            "alarms-topic": "update",
+            "dead-letters-queue": "update",
+            **POLICIES,
+        },
+    ),
+    "codeSigningConfigArn": Change(
+        "arn:aws:lambda:eu-central-1:111122223333:code-signing-config:csc-0123456789abcdef0", FUNCTIONS
+    ),
+    # In an output alone: the guardrail is for an organization to attach.
+    "administratorArns": Change('["arn:aws:iam::111122223333:role/identity"]', {}),
     "pointInTimeRecovery": Change("false", {"ledger-table": "update"}),
     "logRetentionDays": Change("30", LOGS),
     "logsKmsKeyArn": Change(KEY, LOGS),

@@ -13,8 +13,8 @@ from scripts.local_cloud.cloud import LocalCloud
 from scripts.local_cloud.server import REGION
 from tests.engine import readme
 
-RESOURCES = 54
-"""Those of the default stack as Pulumi counts them: 43 of AWS, 10 components, and the stack itself."""
+RESOURCES = 60
+"""Those of the default stack as Pulumi counts them: 47 of AWS, 12 components, and the stack itself."""
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,7 @@ class TestBefore:
             "detach the decryption policy from the group developers",
             "detach the decryption policy from the user bob",
             "lift the protection of the ledger iam-key-rotator",
-            "44 resources",
+            "48 resources",
             f"aws iam delete-access-key --user-name alice --access-key-id {service.old.access_key_id}",
             "aws ssm delete-parameter --name /ikr/secret/iam/alice",
         ):
