@@ -71,10 +71,13 @@ def test_a_mailer_switch_is_readable_and_complete(
             *(("mailer-secret", method) for method in secret),
             *((name, method) for name in RETURNED_MAILS for method in returned_mails),
             *(("rotator-undelivered", "update") for _ in returned_mails),
+            # Who may read the mailer's secret stands in the key's policy, too.
+            ("secrets-key", "update"),
             *BOTH_POLICIES.items(),
             *BOTH_FUNCTIONS.items(),
         ]
     )
+    assert ("MailerSecret" in _key_policy(project, root)) == (parameter is not None)
     parameters = [each["Name"] for each in root.ssm.describe_parameters()["Parameters"]]
     assert parameters == [parameter] * (parameter is not None)
     sets = root.sesv2.list_configuration_sets()["ConfigurationSets"]
@@ -89,7 +92,8 @@ class TestEncryption:
 
     def test_turned_off_it_leaves_the_policy_to_whoever_has_it(self, project: Workspace, root: Clients) -> None:
         """IAM does not delete a policy that is attached: `up` used to fail, half-way."""
-        arn = project.outputs()["decryptPolicyArn"]
+        before = project.outputs()
+        arn = before["decryptPolicyArn"]
         root.iam.create_group(GroupName="developers")
         root.iam.attach_group_policy(GroupName="developers", PolicyArn=arn)
         project.configure(encryptKeyPair="false")
@@ -100,7 +104,8 @@ class TestEncryption:
         assert plan.changes == {"rotator-access": "update", **BOTH_FUNCTIONS}
         assert any("in plain text" in warning for warning in plan.warnings)
         assert root.iam.list_attached_group_policies(GroupName="developers")["AttachedPolicies"]
-        assert project.outputs()["decryptPolicyArn"] == arn
+        assert project.outputs() == before
+        assert root.kms.describe_key(KeyId=before["secretsKeyArn"])["KeyMetadata"]["KeyState"] == "Enabled"
 
     def test_the_policy_stays_in_every_deployment_after_that(self, project: Workspace) -> None:
         project.pulumi("up", "--yes", "--expect-no-changes").ok()
@@ -111,20 +116,29 @@ class TestEncryption:
         assert project.preview().changes == {"rotator-access": "update", **BOTH_FUNCTIONS}
         project.up().ok()
 
-    def test_the_policy_goes_as_the_readme_has_it(self, project: Workspace, root: Clients) -> None:
+    def test_policy_and_key_go_as_the_readme_has_it(self, project: Workspace, root: Clients) -> None:
+        key = project.outputs()["secretsKeyArn"]
+
         for command in readme.commands("### Turn encryption off"):
             confirmed = f"{command} --yes" if "take_down" in command else command
             project.typed(confirmed).ok()
 
         assert root.iam.list_policies(Scope="Local")["Policies"] == []
-        assert "decryptPolicyArn" not in project.outputs()
+        assert project.outputs().keys().isdisjoint({"decryptPolicyArn", "secretsKeyArn"})
+        assert root.kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
     def test_it_can_be_turned_on_anew(self, project: Workspace) -> None:
         project.configure(encryptKeyPair="true")
 
         assert project.preview().changes == {
             "decryption-policy": "create",
+            "secrets-key": "create",
+            "secrets-alias": "create",
             "rotator-access": "update",
             **BOTH_FUNCTIONS,
         }
         project.up().ok()
+
+
+def _key_policy(project: Workspace, root: Clients) -> str:
+    return root.kms.get_key_policy(KeyId=project.outputs()["secretsKeyArn"])["Policy"]
