@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 # `python3 scripts/take_down.py` puts the folder of this file on the path, not the root of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from components.previous import SECRETS_KEY_ARN
 from functions.common.entry import Entry, Status
 from scripts import deployed
 from scripts.deployed import Mishap
 from scripts.taking_down import remains
-from scripts.taking_down.remains import Remains
+from scripts.taking_down.remains import Remains, SecretsKey
 from scripts.taking_down.stack import Stack
 
 DESCRIPTION = """\
@@ -40,7 +41,7 @@ exit codes: 0 done; 1 it failed or was declined, and the message says why;
 2 the command was not understood"""
 
 _UNDER_WAY = {Status.ROTATING, Status.DELIVERING}
-_TABLE, _POLICY = "aws:dynamodb/table:Table", "aws:iam/policy:Policy"
+_STACK, _TABLE, _POLICY = "pulumi:pulumi:Stack", "aws:dynamodb/table:Table", "aws:iam/policy:Policy"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,7 +93,7 @@ def _take_down(options: argparse.Namespace, parser: argparse.ArgumentParser) -> 
     if not stack.destroy():
         raise Mishap("Pulumi could not delete everything: see above. Run this again when the cause is fixed.")
     print("The service is down.")
-    for line in _what_stays(service.remains):
+    for line in _what_stays(_with_date_of_deletion(service)):
         print(line)
 
 
@@ -116,13 +117,27 @@ def _look(stack: Stack, options: argparse.Namespace) -> Service:
     table = _existing_table(session, [resource for resource in resources if resource["type"] == _TABLE])
     policies = [resource["id"] for resource in resources if resource["type"] == _POLICY]
     policy_arn = policies[0] if policies else None
+    # The stack itself goes last: its outputs still tell of the key when an earlier run has deleted that.
+    outputs = [resource.get("outputs", {}) for resource in resources if resource["type"] == _STACK]
     return Service(
         session=session,
         resources=resources,
         table=table,
         policy_arn=policy_arn,
-        remains=remains.find(session, table=table, policy_arn=policy_arn),
+        remains=remains.find(
+            session,
+            table=table,
+            policy_arn=policy_arn,
+            secrets_key_arn=outputs[0].get(SECRETS_KEY_ARN) if outputs else None,
+        ),
     )
+
+
+def _with_date_of_deletion(service: Service) -> Remains:
+    """Ask KMS when it deletes the stack's own key, now that it is told to."""
+    before = service.remains.secrets_key
+    after = remains.secrets_key(service.session.client("kms"), before.arn) if before else None
+    return replace(service.remains, secrets_key=after)
 
 
 def _detach(service: Service) -> None:
@@ -190,11 +205,33 @@ def _what_stays(found: Remains) -> Iterator[str]:
         yield f"Ledger items that cannot be read: {found.unreadable}. Their keys stay as they are."
     if found.encryption_keys:
         yield f"Encryption keys ({len(found.encryption_keys)}) stay in SSM: without them no mail can be decrypted."
-        yield "Without the policy, users cannot read them; an administrator can. Once the mails are decrypted:"
+        yield from _how_to_open(found.secrets_key)
+        yield "Once the mails are decrypted:"
         yield from (f"  aws ssm delete-parameter --name {name}" for name in found.encryption_keys)
+        if found.secrets_key:
+            yield f"  aws kms schedule-key-deletion --key-id {found.secrets_key.arn}"
+    elif found.secrets_key:
+        yield f"No mail needs the stack's KMS key any more: KMS deletes it {_when(found.secrets_key)}."
     if not (found.unfinished or found.unreadable or found.encryption_keys):
         yield "No user is in grace, and no encryption key is left."
     yield "Every access key stays as it is. Tags IKR:… on users do no harm."
+
+
+def _how_to_open(key: SecretsKey | None) -> Iterator[str]:
+    """Say who can still read the encryption keys, and for how long."""
+    if key is None:
+        yield "Without the policy, users cannot read them; an administrator can."
+        return
+    yield f"They lie under the stack's KMS key, which KMS deletes {_when(key)}: no mail can be decrypted after that."
+    yield "To keep the key, once the service is down:"
+    yield f"  aws kms cancel-key-deletion --key-id {key.arn}"
+    yield f"  aws kms enable-key --key-id {key.arn}"
+    yield "It opens each encryption key for its user alone, and for no administrator. A user who still has to read one"
+    yield "needs a policy that allows ssm:GetParameter on it, and kms:Decrypt on the KMS key."
+
+
+def _when(key: SecretsKey) -> str:
+    return f"on {key.deleted_on:%Y-%m-%d}" if key.deleted_on else "30 days after the take-down"
 
 
 def _of(entry: Entry) -> str:

@@ -1,9 +1,13 @@
-"""What AWS holds that Pulumi does not know of: holders of the decryption policy, users in grace, encryption keys."""
+"""What AWS holds that Pulumi does not know of: holders of the decryption policy, users in grace, encryption keys.
+
+And the stack's own KMS key, which outlives a take-down by 30 days.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import boto3
@@ -14,6 +18,7 @@ from functions.common.parameters import PARAMETERS_BY_ID, PARAMETERS_BY_NAME
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_ssm import SSMClient
 
 Kind = Literal["group", "role", "user"]
@@ -27,6 +32,14 @@ class Holder:
     name: str
 
 
+@dataclass(frozen=True)
+class SecretsKey:
+    """The stack's own KMS key, and when KMS deletes it; None: that is not scheduled."""
+
+    arn: str
+    deleted_on: datetime | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Remains:
     """What a take-down has to detach, and what it leaves behind.
@@ -36,15 +49,17 @@ class Remains:
         unfinished: ledger items of keys that were to go, or whose rotation is under way.
         unreadable: how many items of the ledger cannot be read.
         encryption_keys: the parameters that open mails.
+        secrets_key: the stack's own KMS key that they lie under; None: it has none, or has none any more.
     """
 
     holders: list[Holder]
     unfinished: list[Entry]
     unreadable: int
     encryption_keys: list[str]
+    secrets_key: SecretsKey | None
 
 
-def find(session: boto3.Session, *, table: str | None, policy_arn: str | None) -> Remains:
+def find(session: boto3.Session, *, table: str | None, policy_arn: str | None, secrets_key_arn: str | None) -> Remains:
     """Look in AWS; None stands for what the stack does not have.
 
     Raises:
@@ -57,7 +72,21 @@ def find(session: boto3.Session, *, table: str | None, policy_arn: str | None) -
         unfinished=sorted(unfinished, key=lambda entry: (entry.user, entry.key_id)),
         unreadable=len(faults),
         encryption_keys=sorted(_encryption_keys(session.client("ssm"))),
+        secrets_key=secrets_key(session.client("kms"), secrets_key_arn) if secrets_key_arn else None,
     )
+
+
+def secrets_key(kms: KMSClient, arn: str) -> SecretsKey | None:
+    """Look for the stack's own key; None: KMS has deleted it.
+
+    Raises:
+        ClientError, BotoCoreError: KMS refused, or could not be asked.
+    """
+    try:
+        key = kms.describe_key(KeyId=arn)["KeyMetadata"]
+    except kms.exceptions.NotFoundException:
+        return None
+    return SecretsKey(arn, key.get("DeletionDate"))
 
 
 def detach(iam: IAMClient, policy_arn: str, holder: Holder) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from components import policies
 from scripts.engine.workspace import Outcome, Workspace
 from scripts.local_cloud import reader
-from scripts.local_cloud.clients import ROOT, Clients, Credentials
+from scripts.local_cloud.clients import Clients, Credentials
 from scripts.local_cloud.cloud import LocalCloud
 from tests.engine import readme
 
@@ -25,6 +27,11 @@ class Service:
     @property
     def policy_arn(self) -> str:
         arn: str = self.cloud.outputs["decryptPolicyArn"]
+        return arn
+
+    @property
+    def key_arn(self) -> str:
+        arn: str = self.cloud.outputs["secretsKeyArn"]
         return arn
 
 
@@ -51,13 +58,20 @@ def dry_run(service: Service) -> Outcome:
 
 @pytest.fixture(scope="module")
 def down(service: Service, dry_run: Outcome) -> Outcome:
-    """The take-down itself, with a confirmation that a terminal would have asked for."""
+    """The take-down itself, with a confirmation that a terminal would have asked for; it is interrupted once."""
     assert dry_run
+    service.project.orders.fail("delete", ["ledger-table"])
+    assert "Run this again" in service.project.typed(f"{_commands()[1]} --yes").failed().errors
     return service.project.typed(f"{_commands()[1]} --yes").ok()
 
 
 def _commands() -> list[str]:
     return readme.commands("### Take the service down")
+
+
+def _keeping(service: Service) -> list[str]:
+    """What keeps the stack's own KMS key, as it would be typed."""
+    return [f"aws kms {command} --key-id {service.key_arn}" for command in ("cancel-key-deletion", "enable-key")]
 
 
 class TestBefore:
@@ -89,6 +103,8 @@ class TestBefore:
             "48 resources",
             f"aws iam delete-access-key --user-name alice --access-key-id {service.old.access_key_id}",
             "aws ssm delete-parameter --name /ikr/secret/iam/alice",
+            "KMS deletes 30 days after the take-down",
+            *_keeping(service),
         ):
             assert line in dry_run.output
         holders = root.iam.list_entities_for_policy(PolicyArn=service.policy_arn)
@@ -118,11 +134,39 @@ class TestAfter:
         assert keys[service.old.access_key_id] == "Active"
         assert len(service.cloud.keys("bob")) == 1
 
-    def test_an_administrator_can_still_open_a_mail_that_was_not_read(self, service: Service, down: Outcome) -> None:
+    def test_the_key_of_mails_that_were_not_read_has_thirty_days(
+        self, service: Service, down: Outcome, root: Clients
+    ) -> None:
+        """Told by the run that came to the end, though an earlier one had deleted the key."""
+        key = root.kms.describe_key(KeyId=service.key_arn)["KeyMetadata"]
+
+        assert key["KeyState"] == "PendingDeletion"
+        assert key["DeletionDate"] > datetime.now(UTC) + timedelta(days=29)
+        assert f"KMS deletes on {key['DeletionDate']:%Y-%m-%d}" in down.output
+        for command in _keeping(service):
+            assert command in down.output
+
+    def test_a_user_can_still_open_a_mail_as_the_script_has_it(
+        self, service: Service, down: Outcome, root: Clients
+    ) -> None:
         assert down
+        root.kms.cancel_key_deletion(KeyId=service.key_arn)
+        root.kms.enable_key(KeyId=service.key_arn)
+        root.iam.put_user_policy(
+            UserName="alice",
+            PolicyName="read-own-encryption-key",
+            PolicyDocument=policies.document(
+                [
+                    policies.allow("Read", ["ssm:GetParameter"], "arn:aws:ssm:*:*:parameter/ikr/secret/iam/alice"),
+                    policies.allow("Open", ["kms:Decrypt"], service.key_arn),
+                ]
+            ),
+        )
         (mail,) = service.cloud.mails()
 
-        new = reader.open_sealed(mail, ROOT, service.cloud.server)
+        new = reader.open_sealed(mail, service.old, service.cloud.server)
+
+        assert root.kms.describe_key(KeyId=service.key_arn)["KeyMetadata"]["KeyState"] == "Enabled"
 
         assert new.access_key_id in service.cloud.keys("alice")
 
@@ -156,7 +200,19 @@ def _left(root: Clients) -> Mapping[str, list[str]]:
         "topics": [each["TopicArn"] for each in root.sns.list_topics()["Topics"]],
         "rules": [each["Name"] for each in root.events.list_rules()["Rules"]],
         "configuration sets": root.sesv2.list_configuration_sets()["ConfigurationSets"],
+        "keys": _keys(root),
+        "names of keys": [
+            each["AliasName"]
+            for each in root.kms.list_aliases()["Aliases"]
+            if not each["AliasName"].startswith("alias/aws/")
+        ],
         "alarms": [each["AlarmName"] for each in root.cloudwatch.describe_alarms()["MetricAlarms"]],
         "dashboards": [each["DashboardName"] for each in root.cloudwatch.list_dashboards()["DashboardEntries"]],
     }
     return {kind: names for kind, names in found.items() if names}
+
+
+def _keys(root: Clients) -> list[str]:
+    """The KMS keys of the account's own that are not on their way out."""
+    found = [root.kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in root.kms.list_keys()["Keys"]]
+    return [key["Arn"] for key in found if key["KeyManager"] == "CUSTOMER" and key["KeyState"] != "PendingDeletion"]

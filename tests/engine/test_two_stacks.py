@@ -30,6 +30,11 @@ def belongings(root: Clients) -> dict[str, Any]:
         },
         "topics": {arn: root.sns.get_topic_attributes(TopicArn=arn)["Attributes"] for arn in topics},
         "rules": [rule["Name"] for rule in root.events.list_rules()["Rules"]],
+        "keys": sorted(
+            (alias["AliasName"], alias["TargetKeyId"])
+            for alias in root.kms.list_aliases()["Aliases"]
+            if alias["AliasName"].startswith("alias/iam-key-rotator")
+        ),
         "alarms": sorted(alarm["AlarmName"] for alarm in root.cloudwatch.describe_alarms()["MetricAlarms"]),
     }
 

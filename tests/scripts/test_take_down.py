@@ -1,12 +1,18 @@
-"""scripts/take_down.py where there is nothing to take down; tests/engine shows what it does to a stack."""
+"""scripts/take_down.py on a stack that is a state alone, or none; tests/engine shows what it does to a real one."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
+import boto3
 import pytest
 
 from scripts import take_down
+
+GONE = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+PARAMETER = "/ikr/secret/iam/alice"
 
 
 def pulumi(folder: Path, script: str) -> None:
@@ -40,3 +46,67 @@ def test_what_is_missing_is_told_in_one_line(
 def test_a_dry_run_cannot_detach() -> None:
     with pytest.raises(SystemExit):
         take_down.main(["--dry-run", "--detach-only"])
+
+
+@pytest.mark.usefixtures("aws")
+class TestKmsKey:
+    """What KMS deletes cannot be brought back: whoever takes the service down must hear of it in time."""
+
+    @pytest.fixture(autouse=True)
+    def encryption_key(self) -> None:
+        boto3.client("ssm").put_parameter(Name=PARAMETER, Type="SecureString", Value="not-a-real-encryption-key")
+
+    @pytest.fixture
+    def key(self) -> str:
+        return boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+
+    @pytest.fixture
+    def told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> Callable[..., list[str]]:
+        """Look at a stack that has put out so much."""
+
+        def look(**outputs: str) -> list[str]:
+            root = {"type": "pulumi:pulumi:Stack", "outputs": outputs}
+            state = json.dumps({"deployment": {"resources": [root]}})
+            pulumi(tmp_path, f"""[ "$1" = stack ] && echo '{state}'""")
+            monkeypatch.setenv("PATH", str(tmp_path))
+            assert take_down.main(["--dry-run"]) == 0
+            return capsys.readouterr().out.splitlines()
+
+        return look
+
+    def test_it_is_named_with_the_commands_that_keep_it(self, told: Callable[..., list[str]], key: str) -> None:
+        lines = told(secretsKeyArn=key)
+
+        assert f"  aws kms cancel-key-deletion --key-id {key}" in lines
+        assert f"  aws kms enable-key --key-id {key}" in lines
+        assert any("KMS deletes 30 days after the take-down" in line for line in lines)
+        assert lines.index(f"  aws ssm delete-parameter --name {PARAMETER}") < lines.index(
+            f"  aws kms schedule-key-deletion --key-id {key}"
+        )
+        assert not any("an administrator can." in line for line in lines), "no administrator can"
+
+    def test_its_date_is_told_once_there_is_one(self, told: Callable[..., list[str]], key: str) -> None:
+        date = boto3.client("kms").schedule_key_deletion(KeyId=key.rsplit("/", maxsplit=1)[-1], PendingWindowInDays=30)[
+            "DeletionDate"
+        ]
+
+        assert any(f"KMS deletes on {date:%Y-%m-%d}:" in line for line in told(secretsKeyArn=key))
+
+    def test_without_encryption_keys_nothing_needs_it(self, told: Callable[..., list[str]], key: str) -> None:
+        boto3.client("ssm").delete_parameter(Name=PARAMETER)
+
+        lines = told(secretsKeyArn=key)
+
+        assert "No mail needs the stack's KMS key any more: KMS deletes it 30 days after the take-down." in lines
+        assert not any("aws kms" in line for line in lines)
+
+    @pytest.mark.parametrize("outputs", [{}, {"secretsKeyArn": GONE}])
+    def test_one_that_the_stack_never_had_or_kms_has_deleted_is_not_offered(
+        self, outputs: dict[str, str], told: Callable[..., list[str]]
+    ) -> None:
+        lines = told(**outputs)
+
+        assert "Without the policy, users cannot read them; an administrator can." in lines
+        assert not any("aws kms" in line for line in lines)
