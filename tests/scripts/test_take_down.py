@@ -48,12 +48,12 @@ def test_a_dry_run_cannot_detach() -> None:
         take_down.main(["--dry-run", "--detach-only"])
 
 
-@pytest.mark.usefixtures("aws")
 class TestKmsKey:
     """What KMS deletes cannot be brought back: whoever takes the service down must hear of it in time."""
 
     @pytest.fixture(autouse=True)
-    def encryption_key(self) -> None:
+    def encryption_key(self, aws: None) -> None:
+        del aws
         boto3.client("ssm").put_parameter(Name=PARAMETER, Type="SecureString", Value="not-a-real-encryption-key")
 
     @pytest.fixture
@@ -88,7 +88,7 @@ class TestKmsKey:
         assert not any("an administrator can." in line for line in lines), "no administrator can"
 
     def test_its_date_is_told_once_there_is_one(self, told: Callable[..., list[str]], key: str) -> None:
-        date = boto3.client("kms").schedule_key_deletion(KeyId=key.rsplit("/", maxsplit=1)[-1], PendingWindowInDays=30)[
+        date = boto3.client("kms").schedule_key_deletion(KeyId=key.rpartition("/")[2], PendingWindowInDays=30)[
             "DeletionDate"
         ]
 
