@@ -60,9 +60,10 @@ def test_another_name_stands_beside_it(first: Workspace, new_stack: Callable[...
     before = belongings(root)
 
     second.up().ok()
-    second.run(".venv/bin/python", "scripts/take_down.py", "--yes").ok()
+    down = second.run(".venv/bin/python", "scripts/take_down.py", "--yes").ok()
     second.typed("pulumi stack rm").ok()
 
+    assert "No mail needs the stack's KMS key any more: KMS deletes it on " in down.output
     assert list(second.project.glob("Pulumi.stack-*.yaml")) == []
     assert belongings(root) == before
     first.pulumi("refresh", "--yes", "--expect-no-changes").ok()
