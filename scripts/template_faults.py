@@ -81,12 +81,13 @@ def _unknown(tree: nodes.Template, wording: Wording, names: set[str]) -> Iterato
 def _unsafe(tree: nodes.Template) -> Iterator[tuple[int, str]]:
     """Find attributes that the sandbox refuses of whatever object: those that begin with an underscore."""
     for node in tree.find_all((nodes.Getattr, nodes.Getitem, nodes.Filter)):
+        attribute: object = None
         if isinstance(node, nodes.Getattr):
-            attribute: object = node.attr
+            attribute = node.attr
         elif isinstance(node, nodes.Getitem):
             attribute = _constant(node.arg)
-        else:
-            attribute = _constant(node.args[0]) if node.name == "attr" and node.args else None
+        elif isinstance(node, nodes.Filter) and node.name == "attr" and node.args:
+            attribute = _constant(node.args[0])
         if isinstance(attribute, str) and attribute.startswith("_"):
             yield node.lineno, f"access to attribute {attribute!r} is unsafe: a template is wording, not code"
 

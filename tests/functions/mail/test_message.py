@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from jinja2.sandbox import SecurityError
+from jinja2.exceptions import SecurityError
 
 from functions.common.account import Account
 from functions.common.errors import RecipientRefused
