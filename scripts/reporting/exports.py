@@ -78,8 +78,9 @@ def _of_key(key: KeyReport) -> Record:
     }
 
 
-# With these, also in full width, spreadsheets take a cell for a formula; with the separators, another cell may begin.
-_SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 # full width is what is meant
+# With these, the last four in full width, spreadsheets take a cell for a formula.
+_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# With these, another cell may begin.
 _FORMULA = re.compile(rf"([;,|\"] *)(?=[{re.escape(''.join(_SIGNS))}])")
 
 _COLUMNS = (
