@@ -8,7 +8,7 @@ import shlex
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -35,12 +35,14 @@ def assert_read_and_not_obeyed(shown: str) -> None:
     assert [line for line in shown.splitlines() if not line.isprintable()] == []
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_what_is_printable_is_one_line_that_a_terminal_shows(text: str) -> None:
     assert printable(text).isprintable()
     assert "\x1b" not in printable(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_the_script_that_stands_alone_shows_the_same(text: str) -> None:
     """The rule is written twice, since decryption.py has nothing beside it; the two must not part."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.fernet import Fernet
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from functions.mail.message import Message
@@ -60,6 +60,9 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 IN_BASE64 = [encode for form, encode in FORMS.items() if "base64" in form]
 
+# A slow machine makes no fault.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 secrets = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", min_size=40, max_size=40)
 
 
@@ -72,6 +75,7 @@ def test_key_material_is_blotted_out(material: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
+@unhurried
 @given(secret=secrets, start=st.integers(0, 39), length=st.integers(RUN, 40))
 @example(secret=SECRET, start=0, length=40)
 @example(secret=SECRET, start=8, length=8)
@@ -87,6 +91,7 @@ def test_no_run_of_a_secret_survives_in_any_form(form: str, secret: str, start: 
     assert_hidden(secret, encode, quoted)
 
 
+@unhurried
 @given(secret=secrets, form=st.sampled_from(sorted(FORMS)), cut=st.integers(0, 300), padding=st.integers(0, 220))
 def test_no_run_survives_where_the_quotation_is_cut(secret: str, form: str, cut: int, padding: int) -> None:
     quoted = quote(f"{'spam ' * (padding // 5)}{FORMS[form](secret)[:cut]}", message(secret))

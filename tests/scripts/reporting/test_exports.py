@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.common.entry import Status
@@ -135,6 +135,7 @@ class TestCsv:
         assert line["reason"].startswith("\\")
         assert before not in line["reason"]
 
+    @settings(deadline=None)
     @given(
         st.lists(
             st.sampled_from([*f"=+-@{FULL_WIDTH};,|\t\r\n\" '\u00a0\ufeff", "1+1", "cmd"]), min_size=1, max_size=8
