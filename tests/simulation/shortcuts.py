@@ -12,7 +12,7 @@ from unittest import mock
 from moto.core.serialize import AttributePicker, XFormedAttributePicker
 from moto.core.utils import method_names_from_class
 from moto.dynamodb.models.table import StreamShard
-from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node  # type: ignore[attr-defined] # moto hides them
 
 GetKeys = Callable[[Any, Any], Iterable[str]]
 
