@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import email
 import email.policy
+import logging
 import ssl
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -414,3 +415,28 @@ def test_default_trust_is_the_systems(start_smtp: StartSmtp, authority: trustme.
     mailer.send(message)
 
     assert len(inbox.mails) == 1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_log_that_tells_everything_holds_no_secret(
+    protocol: SmtpProtocol,
+    start_smtp: StartSmtp,
+    trusting: ssl.SSLContext,
+    message: Message,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """smtplib, if it were told to, would print the whole conversation to standard error."""
+    inbox = start_smtp(protocol)
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.CRITICAL, "mail.log")  # of the server here
+
+    mailer_for(inbox.port, trusting, protocol=protocol).send(message)
+
+    told = caplog.text + "".join(capfd.readouterr())
+    assert len(inbox.mails) == 1
+    assert [
+        secret
+        for secret in ("not-a-real-secret", PASSWORD, base64.b64encode(PASSWORD.encode()).decode())
+        if secret in told
+    ] == []
