@@ -111,16 +111,14 @@ pulumi.export("schedule", rotator.schedule)
 pulumi.export("deadLetterQueueUrl", dead_letters.queue_url)
 pulumi.export("alarmTopicArn", alarm_topic.topic_arn)
 pulumi.export("dashboardName", dashboard.dashboard_name)
-pulumi.export(
-    "guardrailPolicy",
-    pulumi.Output.all(account, secrets.own).apply(
-        lambda known: guardrail.guardrail(
-            known[0], config.name_prefix, key_arn=known[1], administrators=config.administrator_arns
-        ),
+guardrail_policy = pulumi.Output.all(account, secrets.own).apply(
+    lambda known: guardrail.guardrail(
+        known[0], config.name_prefix, key_arn=known[1], administrators=config.administrator_arns
     ),
 )
+pulumi.export("guardrailPolicy", guardrail_policy)
 if secrets.own is not None:
-    pulumi.export(previous.SECRETS_KEY_ARN, secrets.own)
+    pulumi.export("secretsKeyArn", secrets.own)
 if mailer.secret_parameter_arn is not None:
     pulumi.export("mailerSecretParameterArn", mailer.secret_parameter_arn)
 if is_wanted(config.encryption, deployed):

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts import deployed
 from scripts.deployed import Mishap
+from scripts.terminal import printable
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -64,10 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         summary = _run(options, parser)
     except (BotoCoreError, ClientError) as error:
-        complaints.print(deployed.explain(error), markup=False)
+        complaints.print(printable(deployed.explain(error)), markup=False)
         return 1
     except Mishap as mishap:
-        complaints.print(str(mishap), markup=False)
+        complaints.print(printable(mishap), markup=False)
         return 1
     except KeyboardInterrupt:
         complaints.print("Interrupted. If the run had begun, it goes on without you: its summary is in the logs.")
@@ -132,10 +133,13 @@ def _confirmed(options: argparse.Namespace, account: str) -> bool:
     """Ask; anything but a yes is a no."""
     whose = f"of {', '.join(options.user)}" if options.user else "of every tagged user"
     if options.again:
-        print(f"This replaces the new keys {whose} that were never used, in account {account}.", file=sys.stderr)
+        print(
+            printable(f"This replaces the new keys {whose} that were never used, in account {account}."),
+            file=sys.stderr,
+        )
     else:
         which = "keys, due or not," if options.force else "keys that are due"
-        print(f"This rotates the {which} {whose} in account {account}.", file=sys.stderr)
+        print(printable(f"This rotates the {which} {whose} in account {account}."), file=sys.stderr)
     print("Go ahead? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
@@ -167,25 +171,25 @@ def show(summary: Mapping[str, Any]) -> Group:
             by_user.append(_decisions(value))
         elif name == "skipped":
             for reason, number in value.items():
-                counts.add_row(f"{title}: {reason.replace('_', ' ')}", str(number))
+                counts.add_row(_text(f"{title}: {reason.replace('_', ' ')}"), _text(number))
         elif isinstance(value, Mapping):
-            counts.add_row(title, str(len(value)))
+            counts.add_row(_text(title), str(len(value)))
             by_user.append(_reasons(title, _ages(value) if name == "overdue" else value))
         elif isinstance(value, list):
-            counts.add_row(title, str(len(value)))
+            counts.add_row(_text(title), str(len(value)))
             by_user.append(_names(title, value))
         elif isinstance(value, bool):
-            counts.add_row(title, "yes" if value else "no")
+            counts.add_row(_text(title), "yes" if value else "no")
         else:
-            counts.add_row(title, str(value))
+            counts.add_row(_text(title), _text(value))
     return Group(counts, *(table for table in by_user if table.row_count))
 
 
 def _decisions(decisions: Mapping[str, Mapping[str, str]]) -> Table:
     table = Table("User", "Decision", "Reason", "Access key", title="What a run would do", title_justify="left")
     for user, decision in decisions.items():
-        words = (Text(decision.get(part, "").replace("_", " ")) for part in ("action", "reason"))
-        table.add_row(Text(user), *words, Text(decision.get("key", "")))
+        words = (_text(decision.get(part, "").replace("_", " ")) for part in ("action", "reason"))
+        table.add_row(_text(user), *words, _text(decision.get("key", "")))
     return table
 
 
@@ -194,17 +198,21 @@ def _ages(days: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _names(title: str, users: Sequence[object]) -> Table:
-    table = Table("User", title=title.capitalize(), title_justify="left")
+    table = Table("User", title=_text(title.capitalize()), title_justify="left")
     for user in users:
-        table.add_row(Text(str(user)))
+        table.add_row(_text(user))
     return table
 
 
 def _reasons(title: str, reasons: Mapping[str, object]) -> Table:
-    table = Table("User", "Reason", title=title.capitalize(), title_justify="left")
+    table = Table("User", "Reason", title=_text(title.capitalize()), title_justify="left")
     for user, reason in reasons.items():
-        table.add_row(Text(user), Text(str(reason)))
+        table.add_row(_text(user), _text(reason))
     return table
+
+
+def _text(words: object) -> Text:
+    return Text(printable(words))
 
 
 if __name__ == "__main__":

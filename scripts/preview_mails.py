@@ -11,7 +11,7 @@ import html
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -20,27 +20,31 @@ import jinja2
 # `python3 scripts/preview_mails.py` puts the folder of this file on the path, not the root of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from functions.mail.message import TEMPLATES, NewKey, Notice, Part, SealedKey, compose, render
+from functions.mail.message import TEMPLATES, NewKey, Notice, Part, SealedKey, compose
+from functions.mail.wording import Wording
 from scripts.sample_mails import NOTICES, RECIPIENT
+from scripts.template_faults import Fault, faults_in
 
 
 def faults_of(folder: Path) -> list[str]:
-    """Tell what is wrong with a folder of templates, each fault in one line that begins with the file's name.
+    """Tell all that is wrong with a folder of templates, each fault in one line that begins with the file's name.
 
     Args:
         folder: its files stand in for the built-in templates of the same name.
     """
-    known = sorted(path.name for path in TEMPLATES.iterdir())
-    unknown = sorted(path.name for path in folder.iterdir() if path.name not in known)
-    if unknown:
-        return [f"{name}: no mail uses it; the names are {', '.join(known)}" for name in unknown]
-    # Many notices meet the same fault: by its place, each is told once.
-    faults: dict[str, str] = {}
-    for notice in NOTICES.values():
+    built_in = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATES.iterdir()}
+    own, faults = _read(folder, known=sorted(built_in))
+    sources = {**built_in, **own}
+    wording = _wording(sources)
+    notices = list(NOTICES.values())
+    faults |= faults_in(wording, sources, own, notices)
+    for notice in notices:
         for part in get_args(Part):
-            for place, fault in _faults_in(notice, part, folder):
-                faults.setdefault(place, fault)
-    return [f"{place}: {fault}" for place, fault in faults.items()]
+            # Many notices meet the same fault: on one line, one is told.
+            lines = {(fault.template, fault.line) for fault in faults if fault.line}
+            met = _faults_of_mail(notice, part, wording, sources, own)
+            faults |= {fault for fault in met if (fault.template, fault.line) not in lines}
+    return [str(fault) for fault in sorted(faults)]
 
 
 def write(folder: Path, output: Path) -> None:
@@ -52,19 +56,71 @@ def write(folder: Path, output: Path) -> None:
         (output / f"{name}.html").write_text(mail.html, encoding="utf-8")
 
 
-def _faults_in(notice: Notice, part: Part, folder: Path) -> Iterator[tuple[str, str]]:
-    """Render one part of one mail; yield places and what is wrong there."""
-    try:
-        rendered = render(notice, part, (folder, TEMPLATES))
-    except jinja2.TemplateSyntaxError as fault:
-        yield f"{fault.name}, line {fault.lineno}", _one_line(fault.message or "syntax error")
-    except Exception as fault:  # noqa: BLE001 (a template may do anything)
-        yield _place(fault), _one_line(str(fault) or type(fault).__name__)
-    else:
+def _read(folder: Path, known: list[str]) -> tuple[dict[str, str], set[Fault]]:
+    own: dict[str, str] = {}
+    faults: set[Fault] = set()
+    for path in folder.iterdir():
+        if path.name not in known:
+            faults.add(Fault(path.name, 0, f"no mail uses it; the names are {', '.join(known)}"))
+            continue
+        try:
+            own[path.name] = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            faults.add(Fault(path.name, 0, "it is not UTF-8 text"))
+    return own, faults
+
+
+def _faults_of_mail(
+    notice: Notice, part: Part, wording: Wording, sources: Mapping[str, str], own: Collection[str]
+) -> Iterator[Fault]:
+    """Render one part of one mail. Where it fails, take that place out of the template, and go on to the next."""
+    name = f"{notice.template}.{part}.j2"
+    left = dict(sources)
+    while fault := _first_fault(notice, name, wording, own):
+        yield fault
+        if not _take_out(fault, left):
+            return
+        wording = _wording(left)
+    if left == sources:
+        rendered = wording.get_template(name).render(notice=notice)
         visible = html.unescape(re.sub(r"<[^>]*>", "", rendered)) if part == "html" else rendered
         missing = [field for field, value in _needed(notice).items() if value not in visible]
         if missing:
-            yield f"{notice.template}.{part}.j2", f"the mail must show {' and '.join(missing)} as it is"
+            yield Fault(name, 0, f"the mail must show {' and '.join(missing)} as it is")
+
+
+def _first_fault(notice: Notice, name: str, wording: Wording, own: Collection[str]) -> Fault | None:
+    """Render a template up to its first fault, and name the line that it went through last.
+
+    That is rather one of a template of the stack's own, which may have handed a built-in one what it cannot show.
+    """
+    try:
+        wording.get_template(name).render(notice=notice)
+    except jinja2.TemplateSyntaxError as error:
+        return Fault(error.name or name, error.lineno, _one_line(error.message or "syntax error"))
+    except Exception as error:  # noqa: BLE001 (a template may do anything)
+        frames = traceback.extract_tb(error.__traceback__)
+        places = [(frame.filename, frame.lineno or 0) for frame in frames if frame.filename.endswith(".j2")]
+        template, line = ([place for place in places if place[0] in own] or places or [(name, 0)])[-1]
+        missing = f"{error.name!r} not found" if isinstance(error, jinja2.TemplateNotFound) else ""
+        return Fault(template, line, _one_line(missing or str(error) or type(error).__name__))
+    return None
+
+
+def _wording(sources: Mapping[str, str]) -> Wording:
+    """Read templates from memory, as the functions read them from files."""
+    return Wording(jinja2.FunctionLoader(lambda name: (sources[name], name, None) if name in sources else None))
+
+
+def _take_out(fault: Fault, sources: dict[str, str]) -> bool:
+    """Take what is shown on a line out of its template; False if the line shows nothing."""
+    lines = sources.get(fault.template, "").splitlines(keepends=True)
+    if not 0 < fault.line <= len(lines):
+        return False
+    before = lines[fault.line - 1]
+    lines[fault.line - 1] = re.sub(r"{{.*?}}", "", before)
+    sources[fault.template] = "".join(lines)
+    return lines[fault.line - 1] != before
 
 
 def _needed(notice: Notice) -> dict[str, str]:
@@ -72,15 +128,10 @@ def _needed(notice: Notice) -> dict[str, str]:
     if not isinstance(notice, NewKey):
         return {}
     if isinstance(notice.content, SealedKey):
-        return {"notice.new_key_id": notice.new_key_id, "notice.content.command": notice.content.command}
+        content = notice.content
+        sealed = {"notice.content.command": content.command, "notice.content.block": content.block}
+        return {"notice.new_key_id": notice.new_key_id, **sealed}
     return {"notice.new_key_id": notice.new_key_id, "notice.content.secret": notice.content.secret}
-
-
-def _place(fault: Exception) -> str:
-    """Name the file and line of the innermost template that the fault went through."""
-    frames = traceback.extract_tb(fault.__traceback__)
-    place = [f"{Path(frame.filename).name}, line {frame.lineno}" for frame in frames if frame.filename.endswith(".j2")]
-    return place[-1] if place else "the templates"
 
 
 def _one_line(words: str) -> str:

@@ -22,6 +22,7 @@ from scripts.reporting.exports import as_csv, as_json
 from scripts.reporting.page import as_html
 from scripts.reporting.survey import Survey, Surveyor
 from scripts.reporting.table import as_table
+from scripts.terminal import printable
 
 DESCRIPTION = """\
 Report on the access keys of all users with the tag IKR:EMAIL: age, last use,
@@ -71,10 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, target in targets.items():
             _write(FORMATS[name](survey), target)
     except (BotoCoreError, ClientError) as error:
-        complaints.print(deployed.explain(error), markup=False)
+        complaints.print(printable(deployed.explain(error)), markup=False)
         return 1
     except Mishap as mishap:
-        complaints.print(str(mishap), markup=False)
+        complaints.print(printable(mishap), markup=False)
         return 1
     except KeyboardInterrupt:
         complaints.print("Interrupted. Nothing has been changed.")
@@ -84,8 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console = Console() if sys.stdout.isatty() else Console(width=WIDE)
         console.print(as_table(survey))
     for fault in survey.malformed:
-        complaints.print(fault, style="yellow", markup=False)
-    complaints.print(survey.conclusion, style="green" if survey.passed else "red", markup=False)
+        complaints.print(printable(fault), style="yellow", markup=False)
+    complaints.print(printable(survey.conclusion), style="green" if survey.passed else "red", markup=False)
     return 0 if survey.passed else 1
 
 

@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from functions.common import tags
 from scripts.tag_file import TagFileError, TagsByUser, load
+from scripts.terminal import printable
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -94,15 +95,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         tags_by_user = load(options.file)
     except TagFileError as error:
-        complaints.print(f"{options.file} cannot be used, and nothing was changed:", markup=False)
+        complaints.print(printable(f"{options.file} cannot be used, and nothing was changed:"), markup=False)
         for fault in error.faults:
-            complaints.print(f"  - {fault}", markup=False)
+            complaints.print(printable(f"  - {fault}"), markup=False)
         return 1
 
     try:
         iam = _connect(options.aws_profile)
     except BotoCoreError as error:
-        complaints.print(f"AWS cannot be called, and nothing was changed: {error}", markup=False)
+        complaints.print(printable(f"AWS cannot be called, and nothing was changed: {error}"), markup=False)
         return 1
     if iam is None:
         complaints.print("No AWS credentials found: set them up with `aws configure`, or use --aws-profile.")
@@ -186,15 +187,15 @@ def _table(outcomes: Iterable[Outcome]) -> Table:
     table = Table("User", "Tag", "Now", "Would be")
     for outcome in outcomes:
         for row, change in enumerate(outcome.changes):
-            table.add_row(Text("" if row else outcome.user), Text(change.tag), _now(change), _would_be(change))
+            table.add_row(_text("" if row else outcome.user), _text(change.tag), _now(change), _would_be(change))
         if outcome.failure:
-            table.add_row(Text(outcome.user), "", Text(outcome.failure, style="red"), "")
+            table.add_row(_text(outcome.user), "", _text(outcome.failure, style="red"), "")
         table.add_section()
     return table
 
 
 def _now(change: Change) -> Text:
-    return Text("-" if change.before is None else change.before)
+    return _text("-" if change.before is None else change.before)
 
 
 def _would_be(change: Change) -> Text:
@@ -202,14 +203,18 @@ def _would_be(change: Change) -> Text:
         return Text("missing: the user will be left alone", style="yellow")
     if change.before == change.after:
         return Text("unchanged", style="dim")
-    return Text(change.after, style="green")
+    return _text(change.after, style="green")
+
+
+def _text(words: str, style: str = "") -> Text:
+    return Text(printable(words), style=style)
 
 
 def _summarise(outcomes: Sequence[Outcome], done: str, complaints: Console) -> int:
     failed = [outcome for outcome in outcomes if outcome.failure]
     print(f"{len(outcomes) - len(failed)} of {len(outcomes)} users {done}.")
     for outcome in failed:
-        complaints.print(f"  - {outcome.user}: {outcome.failure}", markup=False)
+        complaints.print(printable(f"  - {outcome.user}: {outcome.failure}"), markup=False)
     return 1 if failed else 0
 
 

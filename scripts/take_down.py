@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from scripts.deployed import Mishap
 from scripts.taking_down import remains
 from scripts.taking_down.remains import Remains, SecretsKey
 from scripts.taking_down.stack import Stack
+from scripts.terminal import printable
 
 DESCRIPTION = """\
 Take the service down. Shows what it will do and what stays behind, asks, and
@@ -51,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _take_down(options, parser)
     except (BotoCoreError, ClientError) as error:
-        print(deployed.explain(error), file=sys.stderr)
+        print(printable(deployed.explain(error)), file=sys.stderr)
         return 1
     except Mishap as mishap:
-        print(mishap, file=sys.stderr)
+        print(printable(mishap), file=sys.stderr)
         return 1
     return 0
 
@@ -82,7 +84,7 @@ def _take_down(options: argparse.Namespace, parser: argparse.ArgumentParser) -> 
     stack = Stack(options.stack)
     service = _look(stack, options)
     for line in _plan(service, detach_only=options.detach_only):
-        print(line)
+        print(printable(line))
     if options.dry_run:
         return
     _confirm(options, parser)
@@ -94,7 +96,7 @@ def _take_down(options: argparse.Namespace, parser: argparse.ArgumentParser) -> 
         raise Mishap("Pulumi could not delete everything: see above. Run this again when the cause is fixed.")
     print("The service is down.")
     for line in _what_stays(_with_date_of_deletion(service)):
-        print(line)
+        print(printable(line))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +145,7 @@ def _with_date_of_deletion(service: Service) -> Remains:
 def _detach(service: Service) -> None:
     for holder in service.remains.holders:
         remains.detach(service.session.client("iam"), str(service.policy_arn), holder)
-        print(f"Detached the decryption policy from the {holder.kind} {holder.name}.")
+        print(printable(f"Detached the decryption policy from the {holder.kind} {holder.name}."))
 
 
 def _lift_protection(stack: Stack, service: Service) -> None:
@@ -207,7 +209,7 @@ def _what_stays(found: Remains) -> Iterator[str]:
         yield f"Encryption keys ({len(found.encryption_keys)}) stay in SSM: without them no mail can be decrypted."
         yield from _how_to_open(found.secrets_key)
         yield "Once the mails are decrypted:"
-        yield from (f"  aws ssm delete-parameter --name {name}" for name in found.encryption_keys)
+        yield from (f"  aws ssm delete-parameter --name {shlex.quote(name)}" for name in found.encryption_keys)
         if found.secrets_key:
             yield f"  aws kms schedule-key-deletion --key-id {found.secrets_key.arn}"
     elif found.secrets_key:
@@ -236,8 +238,9 @@ def _when(key: SecretsKey) -> str:
 
 def _of(entry: Entry) -> str:
     until = f", due {entry.delete_on:%Y-%m-%d}" if entry.delete_on else ""
-    command = f"aws iam delete-access-key --user-name {entry.user} --access-key-id {entry.key_id}"
-    return f"{command}   # {entry.status}{until}"
+    # What the ledger holds goes into a shell as a word, whoever wrote it.
+    command = ["aws", "iam", "delete-access-key", "--user-name", entry.user, "--access-key-id", entry.key_id]
+    return f"{shlex.join(command)}   # {entry.status}{until}"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,20 @@
-"""Says at the end how many faults were tried."""
+"""Lets all sessions of boto3 read its descriptions of AWS once, and says at the end how many faults were tried."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
+from unittest import mock
+
 import pytest
+from botocore.loaders import create_loader
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_loader() -> Iterator[None]:
+    """Share what every session would read from the same files anew: in many tests, that is most of the work."""
+    with mock.patch("botocore.session.create_loader", cache(create_loader)):
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,7 +17,7 @@ from functions.common import tags
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
 
 
 def first_table_below(heading: str) -> list[list[str]]:

@@ -81,13 +81,16 @@ class Destroyer:
         """
         entry = removal.entry
         successor = self._waiting_successor(entry)
-        if self._is_out_of_date(entry, successor) or (not removal.is_due and self._has_moved(entry, successor)):
+        if self._is_out_of_date(entry, successor):
             telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
             return
         if not vouches(successor, entry):
-            self._refuse(entry)
+            self._pass_over(entry)
             return
         if not removal.is_due:
+            if self._has_moved(entry):
+                telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
+                return
             # Never put back: that would schedule what somebody has called off. If this fails, the record comes again.
             self._cancel(entry, Cancellation.REMOVED_EARLY)
             return
@@ -104,25 +107,32 @@ class Destroyer:
             return True
         return successor is not None and successor.replaces_round > entry.round
 
-    def _has_moved(self, entry: Entry, successor: Entry | None) -> bool:
-        """Tell whether the entry was not taken out, but followed its user to a new name."""
-        owner = self._keys.owner(entry.key_id)
-        if owner is None or owner == entry.user:
-            return False
-        # Nor is it there under the new name, if it was collected just after. Then its successor has moved, too.
-        return self._ledger.holds(owner, entry.key_id) or successor is None
+    def _pass_over(self, entry: Entry) -> None:
+        """Do nothing about a key whose end the ledger does not know of.
 
-    def _refuse(self, entry: Entry) -> None:
-        """Do nothing about a key whose end the ledger does not know of; a record that comes again may find it done.
+        A record that comes again may find the key gone. Where its user was renamed, the ledger's entries have moved
+        with them, and what the rotator finds under the new name governs.
 
         Raises:
-            Unvouched: the key still exists.
+            Unvouched: somebody has the key, and nobody ever planned its end.
         """
-        if self._keys.owner(entry.key_id) is not None:
-            raise Unvouched(
-                f"ledger item of user {entry.user}, key {entry.key_id}: no successor in the ledger waits for its end"
-            )
+        owner = self._keys.owner(entry.key_id)
+        if owner is not None and not self._was_renamed(entry, owner):
+            fault = "no successor in the ledger waits for its end"
+            raise Unvouched(f"ledger item of user {entry.user}, key {entry.key_id}: {fault}")
         telemetry.info("record_out_of_date", user=entry.user, key=entry.key_id)
+
+    def _has_moved(self, entry: Entry) -> bool:
+        """Tell whether the entry was not taken out, but followed its user to a new name, before its successor did."""
+        owner = self._keys.owner(entry.key_id)
+        return owner not in {None, entry.user} and self._ledger.holds(owner or "", entry.key_id)
+
+    def _was_renamed(self, entry: Entry, owner: str) -> bool:
+        """Tell whether a key's owner is the user of an entry, under another name."""
+        if owner == entry.user:
+            return False
+        found = users.find(self.clients.iam, owner)
+        return found is not None and found.id == entry.user_id
 
     def _end(self, entry: Entry) -> None:
         user = users.find(self.clients.iam, entry.user)
@@ -208,8 +218,7 @@ class Destroyer:
         if owner == entry.user:
             raise KeyRotatorError(f"IAM does not find {entry.user}, and says that they have an access key")
         if owner is not None:
-            found = users.find(self.clients.iam, owner)
-            if found is None or found.id != entry.user_id:
+            if not self._was_renamed(entry, owner):
                 raise Unvouched(f"ledger item of user {entry.user}, key {entry.key_id}: that key is {owner}'s")
             telemetry.info("user_renamed", user=owner, old_name=entry.user, key=entry.key_id)
             now = self._in(timedelta())

@@ -95,9 +95,18 @@ class MailgunMailer:
             )
             reply = _message_of(response)
             if response.status_code != HTTPStatus.OK:
-                raise _explain(response.status_code, reply or "", message.to)
+                raise self._explain(response.status_code, reply or "", message)
             if reply is None:
                 raise MailServiceError("Mailgun's answer is not Mailgun's: is the API URL right?", transient=False)
+
+    def _explain(self, status: int, reply: str, message: Message) -> MailError:
+        said = f"{status} {quote(reply, message, self._api_key)}".strip()
+        recipient = any(fault in reply for fault in _FAULTS_RECIPIENT)
+        if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN} and recipient:
+            return RecipientRefused(f"Mailgun does not take this mail to {message.to}: {said}")
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            return MailThrottled(f"Mailgun throttles: {said}")
+        return MailServiceError(f"Mailgun answers {said}", transient=status >= HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 class _Line(HTTPAdapter):
@@ -142,12 +151,3 @@ def _message_of(response: requests.Response) -> str | None:
         return None
     message = answer.get("message") if isinstance(answer, dict) else None
     return message if isinstance(message, str) else None
-
-
-def _explain(status: int, reply: str, to: str) -> MailError:
-    said = f"{status} {quote(reply)}".strip()
-    if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN} and any(fault in reply for fault in _FAULTS_RECIPIENT):
-        return RecipientRefused(f"Mailgun does not take this mail to {to}: {said}")
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return MailThrottled(f"Mailgun throttles: {said}")
-    return MailServiceError(f"Mailgun answers {said}", transient=status >= HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -21,7 +21,7 @@ from functions.common.keys import LastUse
 from functions.common.terms import Outlook
 
 if TYPE_CHECKING:
-    import jinja2
+    from functions.mail.wording import Wording
 
 TEMPLATES = Path(__file__).parent / "templates"
 """The folder of the templates that mails are written with."""
@@ -68,9 +68,12 @@ class SealedKey:
 
     @property
     def command(self) -> str:
-        """The one line that decrypts the block, quoted for a shell."""
+        """The one line that decrypts the block, quoted for a shell.
+
+        It asks for the block, which is half of a secret: a shell keeps what is typed into a command.
+        """
         script = ["python3", "scripts/decryption.py"]
-        return shlex.join([*script, "--region", self.region, "--parameter", self.parameter, self.block])
+        return shlex.join([*script, "--region", self.region, "--parameter", self.parameter])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,25 +263,13 @@ def _tags(notice: Notice, user_id: str) -> dict[str, str]:
 
 
 @cache
-def _templates(folders: tuple[Path, ...]) -> jinja2.Environment:
+def _templates(folders: tuple[Path, ...]) -> Wording:
     """Load Jinja2 when the first mail is written: most runs write none, and all of them start faster without it."""
     import jinja2  # noqa: PLC0415 # see above: what a cold start costs is owed to Lambda
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folders),
-        autoescape=jinja2.select_autoescape(enabled_extensions=["html.j2"], default=False),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["moment"] = _moment
-    return environment
+    from functions.mail.wording import Wording  # noqa: PLC0415 # as above
 
-
-def _moment(time: datetime) -> str:
-    """Write a time for people anywhere: ``Friday, 5 June 2026, 12:00 UTC``."""
-    time = time.astimezone(UTC)
-    return f"{time:%A}, {time.day} {time:%B %Y, %H:%M} UTC"
+    return Wording(jinja2.FileSystemLoader(folders))
 
 
 def _one_line(words: str) -> str:

@@ -84,7 +84,7 @@ class SesMailer:
         unanswered: MailUnanswered | None = None
         for _ in range(CALLS):
             try:
-                self._call(request, message.to)
+                self._call(request, message)
             except MailUnanswered as fault:
                 unanswered = fault
             except MailError:
@@ -97,11 +97,12 @@ class SesMailer:
         if unanswered is not None:
             raise unanswered
 
-    def _call(self, request: SendEmailRequestTypeDef, to: str) -> None:
+    def _call(self, request: SendEmailRequestTypeDef, message: Message) -> None:
         try:
             self._client.send_email(**request)
         except ClientError as error:
-            raise self._explain(error, to) from error
+            # Not told from what: SES's own words may quote the mail.
+            raise self._explain(error, message) from None
         # Some of these carry the request, and with it the secret: they are named here and not passed on.
         except _NOT_SENT as error:
             raise MailServiceError(f"SES could not be called: {type(error).__name__}", transient=True) from None
@@ -110,16 +111,16 @@ class SesMailer:
         except BotoCoreError as error:
             raise MailServiceError(f"SES could not be called: {type(error).__name__}", transient=False) from None
 
-    def _explain(self, error: ClientError, to: str) -> MailError:
+    def _explain(self, error: ClientError, message: Message) -> MailError:
         code = error.response["Error"]["Code"]
         words = error.response["Error"].get("Message", "")
-        reply = f"{code}: {quote(words)}"
+        reply = f"{code}: {quote(words, message)}"
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code == "MessageRejected" and self._faults_sender(words, to):
+        if code == "MessageRejected" and self._faults_sender(words, message.to):
             return MailServiceError(f"SES does not take mail from {self._mail_from}: {reply}", transient=False)
         # SES does not say which address it finds illegal. The sender's was checked when the stack was deployed.
         if code in {"MessageRejected", "BadRequestException"}:
-            return RecipientRefused(f"SES does not take this mail to {to}: {reply}")
+            return RecipientRefused(f"SES does not take this mail to {message.to}: {reply}")
         if code in _THROTTLED and not _QUOTA.search(words):
             return MailThrottled(f"SES throttles: {reply}")
         return MailServiceError(f"SES fails: {reply}", transient=code in _PASSING or status >= _SERVER_FAULT)

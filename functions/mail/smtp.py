@@ -94,20 +94,23 @@ class SmtpMailer:
         """
         sender = parseaddr(self._mail_from)[1]
         session = self._new_session()
-        with self._service_errors(session), self._conversation(session):
+        with self._service_errors(session, message), self._conversation(session):
             try:
                 session.send_message(_envelope(message, self._mail_from), sender, [message.to])
             except smtplib.SMTPRecipientsRefused as error:
                 code, reply = error.recipients[message.to]
                 if code == _SHUTTING_DOWN or (code < _FOR_GOOD and _THROTTLED.search(reply)):
                     raise smtplib.SMTPResponseException(code, reply) from None
-                raise self._refused(message.to, f"{code} {quote(reply)}") from None
+                raise self._refused(message.to, f"{code} {self._quote(reply, message)}") from None
             except smtplib.SMTPDataError as error:
                 if error.smtp_code < _FOR_GOOD:
                     raise
-                raise self._refused(message.to, f"{error.smtp_code} {quote(error.smtp_error)}") from None
+                raise self._refused(message.to, f"{error.smtp_code} {self._quote(error.smtp_error, message)}") from None
             except smtplib.SMTPNotSupportedError as error:
                 raise self._refused(message.to, str(error)) from None
+
+    def _quote(self, reply: str | bytes, message: Message) -> str:
+        return quote(reply, message, self._password)
 
     def _refused(self, to: str, reply: str) -> RecipientRefused:
         return RecipientRefused(f"{self._server.server} does not take this mail to {to}: {reply}")
@@ -140,13 +143,13 @@ class SmtpMailer:
         return session
 
     @contextlib.contextmanager
-    def _service_errors(self, session: _Session) -> Iterator[None]:
+    def _service_errors(self, session: _Session, message: Message) -> Iterator[None]:
         """Turn what smtplib raises into errors about the service."""
         name = f"the SMTP server {self._server.server}:{self._server.port}"
         try:
             yield
         except smtplib.SMTPResponseException as error:
-            reply = f"{error.smtp_code} {quote(error.smtp_error)}"
+            reply = f"{error.smtp_code} {self._quote(error.smtp_error, message)}"
             if _throttles(error.smtp_code, error.smtp_error):
                 raise MailThrottled(f"{name} throttles: {reply}") from None
             passing = error.smtp_code < _FOR_GOOD and not _QUOTA.search(_bytes(error.smtp_error))

@@ -17,6 +17,7 @@ from scripts.local_cloud.server import Server
 
 _REPOSITORY = Path(__file__).parents[2]
 _COMMAND_START = "python3 scripts/decryption.py "
+_BLOCK_START = "gAAAAA"
 
 
 def decrypt_command(mail: Mail) -> str:
@@ -25,10 +26,23 @@ def decrypt_command(mail: Mail) -> str:
     Raises:
         UnreadableMail: there is none.
     """
+    return _line(mail, _COMMAND_START)
+
+
+def block(mail: Mail) -> str:
+    """Find the encrypted key pair, which the command asks for.
+
+    Raises:
+        UnreadableMail: there is none.
+    """
+    return _line(mail, _BLOCK_START)
+
+
+def _line(mail: Mail, start: str) -> str:
     for line in mail.text.splitlines():
-        if line.strip().startswith(_COMMAND_START):
+        if line.strip().startswith(start):
             return line.strip()
-    raise UnreadableMail(f"the mail to {mail.to} holds no line that begins with: {_COMMAND_START}")
+    raise UnreadableMail(f"the mail to {mail.to} holds no line that begins with: {start}")
 
 
 def parameter(mail: Mail) -> str:
@@ -44,7 +58,7 @@ def parameter(mail: Mail) -> str:
 
 
 def open_sealed(mail: Mail, old_key: Credentials, server: Server) -> Credentials:
-    """Run the mail's command as its reader would, signed in with the old key, and take the new pair from its output.
+    """Run the mail's command as its reader would, signed in with the old key; hand it the block, take the new pair.
 
     Raises:
         UnreadableMail: there is no command, or it fails; the message holds what it said.
@@ -60,6 +74,7 @@ def open_sealed(mail: Mail, old_key: Credentials, server: Server) -> Credentials
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         },
+        input=block(mail),
         capture_output=True,
         text=True,
         check=False,

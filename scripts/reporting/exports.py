@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 from scripts.reporting.survey import KeyReport, Survey, UserReport
+from scripts.terminal import printable
 
 Record = dict[str, Any]
 
@@ -76,6 +78,11 @@ def _of_key(key: KeyReport) -> Record:
     }
 
 
+# With these, the last four in full width, spreadsheets take a cell for a formula.
+_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# With these, another cell may begin.
+_FORMULA = re.compile(rf"([;,|\"] *)(?=[{re.escape(''.join(_SIGNS))}])")
+
 _COLUMNS = (
     "user",
     "email",
@@ -108,7 +115,13 @@ def _time(moment: datetime | None) -> str | None:
 
 
 def _cell(value: object) -> object:
-    """Keep a user's name or address that begins with ``=`` or the like from being computed."""
+    """Write a value so that no program computes it, whichever character it takes for the end of a cell.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
     if isinstance(value, bool):
         return str(value).lower()
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+    if not isinstance(value, str):
+        return value
+    shown = printable(value)  # tabs and line breaks become escapes: none begins a cell, or another one
+    return _FORMULA.sub(r"\1'", f"'{shown}" if shown.lstrip(" ").startswith(_SIGNS) else shown)

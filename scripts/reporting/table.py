@@ -9,12 +9,13 @@ from rich.text import Text
 
 from functions.rotator.decide import Action
 from scripts.reporting.survey import KeyReport, Step, Survey, UserReport
+from scripts.terminal import printable
 
 
 def as_table(survey: Survey) -> Table:
     """Lay out the users, a row per key."""
     table = Table(
-        title=f"Access keys of the tagged users in {survey.account}, {survey.taken_at:%Y-%m-%d %H:%M} UTC",
+        title=_text(f"Access keys of the tagged users in {survey.account}, {survey.taken_at:%Y-%m-%d %H:%M} UTC"),
         title_justify="left",
         caption=f"Ages are in days. An active key is too old with more than {survey.max_age_days}.",
         caption_justify="left",
@@ -37,13 +38,13 @@ def as_table(survey: Survey) -> Table:
 
 
 def _user_cells(user: UserReport, now: datetime) -> tuple[Text, ...]:
-    verdict = Text(user.verdict, style=_style(user))
+    verdict = _text(user.verdict, style=_style(user))
     if user.why:
-        verdict.append(f": {user.why}", style="default")
+        verdict.append(printable(f": {user.why}"), style="default")
     for note in user.notes:
-        verdict.append(f"\n{note}", style="yellow")
+        verdict.append(f"\n{printable(note)}", style="yellow")
     limits = f"{user.policy.rotate_after_days} + {user.policy.delete_after_days}" if user.policy else "?"
-    return Text(user.name), verdict, _next(user.step, now), Text(limits)
+    return _text(user.name), verdict, _next(user.step, now), Text(limits)
 
 
 def _next(step: Step | None, now: datetime) -> Text:
@@ -61,11 +62,15 @@ def _style(user: UserReport) -> str:
 
 
 def _key_cells(key: KeyReport) -> tuple[Text, ...]:
-    identity = Text(key.id)
+    identity = _text(key.id)
     if not key.active:
         identity.append(" inactive", style="dim")
     age = Text(str(key.age // timedelta(days=1)), style="bold red" if key.too_old else "")
     if key.too_old:
         age.append(" !")
     used = f"{key.last_use.at:%Y-%m-%d}, {key.last_use.service}" if key.last_use else "never"
-    return identity, age, Text(used), Text(key.state)
+    return identity, age, _text(used), _text(key.state)
+
+
+def _text(words: str, style: str = "") -> Text:
+    return Text(printable(words), style=style)

@@ -21,10 +21,28 @@ def test_faults_stop_the_preview_together_with_all_others(tmp_path: Path) -> Non
 
     faults = str(refused.value).splitlines()[1:]
     assert len(faults) == 3
-    assert "new_key.txt.j2, line 2: " in faults[0]
-    assert "has no attribute 'secret_key'" in faults[0]
-    assert "key_deactivated.html.j2, line 1: " in faults[1]
+    assert "key_deactivated.html.j2, line 1: " in faults[0]
+    assert "new_key.txt.j2, line 2: " in faults[1]
+    assert "has no attribute 'secret_key'" in faults[1]
     assert "rotateAfterDays" in faults[2]
+
+
+def test_template_that_counts_too_far_does_not_hold_the_preview_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = "{% for a in range(99999) %}"
+    (tmp_path / "new_key.txt.j2").write_text(f"{loop}{loop}{loop}{'{% endfor %}' * 3}")
+    monkeypatch.setattr(mail_templates, "_SECONDS", 3.0)
+
+    with pytest.raises(mail_templates.CheckFailed, match=r"not rendered within 3 s: does one of them count too far\?"):
+        mail_templates.faults_of(tmp_path)
+
+
+def test_template_that_reaches_for_more_stops_the_preview(tmp_path: Path) -> None:
+    (tmp_path / "key_reminder.txt.j2").write_text("\n{{ notice.user.__class__.__mro__ }}")
+
+    with pytest.raises(ConfigurationFault, match=r"key_reminder\.txt\.j2, line 2: access to attribute '__mro__'"):
+        deployed(mailTemplates=str(tmp_path))
 
 
 def test_sound_ones_are_deployed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import io
 import json
 import os
 import shlex
@@ -17,6 +18,7 @@ from scripts import decryption
 from scripts.local_cloud import cloud, reader
 from scripts.local_cloud.clients import ROOT, Credentials
 from scripts.local_cloud.cloud import LocalCloud
+from scripts.local_cloud.mailbox import Mail
 from scripts.local_cloud.server import REGION
 
 # Of the pulumi_aws package, at its import.
@@ -61,7 +63,8 @@ def test_look_ahead_rotate_and_move_over(account: LocalCloud, tmp_path: Path) ->
 
     file = tmp_path / "credentials"
     command = ["scripts/decryption.py", *_arguments(account, "alice@example.com"), "--profile", "work"]
-    moved = _run(account, *command, credentials=old, credentials_file=file)
+    block = reader.block(_mail(account, "alice@example.com"))
+    moved = _run(account, *command, credentials=old, credentials_file=file, given=block)
 
     assert moved.returncode == 0, moved.stderr
     assert "arn:aws:iam::111122223333:user/alice" in moved.stderr
@@ -96,6 +99,8 @@ def test_a_key_that_is_gone_is_not_taken_into_use(
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(decryption, "CHECK_SECONDS", 0)
 
+    monkeypatch.setattr(sys, "stdin", io.StringIO(reader.block(_mail(account, "carol@example.com"))))
+
     code = decryption.main([*_arguments(account, "carol@example.com"), "--profile", "work"])
 
     assert code == 1
@@ -104,14 +109,18 @@ def test_a_key_that_is_gone_is_not_taken_into_use(
 
 
 def _run(
-    account: LocalCloud, *command: str, credentials: Credentials = ROOT, credentials_file: Path = Path(os.devnull)
+    account: LocalCloud,
+    *command: str,
+    credentials: Credentials = ROOT,
+    credentials_file: Path = Path(os.devnull),
+    given: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script, signed in with these credentials."""
+    """Run a script, signed in with these credentials; ``given`` is its standard input."""
     return subprocess.run(
         [sys.executable, *command],
         cwd=REPOSITORY,
         env=_environment(account, credentials, credentials_file),
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         check=False,
@@ -131,8 +140,12 @@ def _environment(account: LocalCloud, credentials: Credentials, credentials_file
 
 def _arguments(account: LocalCloud, address: str) -> list[str]:
     """Take what follows the script's name in the command of the mail to an address."""
+    return shlex.split(reader.decrypt_command(_mail(account, address)))[2:]
+
+
+def _mail(account: LocalCloud, address: str) -> Mail:
     (mail,) = (mail for mail in account.mails() if mail.to == address)
-    return shlex.split(reader.decrypt_command(mail))[2:]
+    return mail
 
 
 def _profile(file: Path, name: str) -> Credentials:

@@ -62,9 +62,9 @@ class History:
         """Listen to what the functions log and count, and let mailboxes refuse mail at times."""
         publish = Summary.publish
 
-        def listen(event: str, **_: object) -> None:
+        def listen(event: str, **fields: object) -> None:
             with self.world.controller._lock:  # several workers may tell at once
-                self.events[event] += 1
+                self.events[event if event != "swept" else f"swept: {fields['chore']}"] += 1
 
         def listen_to_summary(summary: Summary) -> None:
             for name in ("rotated", "recovered", "taken_back", "rearmed", "reminded"):
@@ -544,7 +544,8 @@ _EVENTS = {
     "returned": "mail_returned",
     "undeliverable": "skipped.undeliverable",
     "renamed": "user_renamed",
-    "gone": "user_gone",
+    "gone": "swept: forget",
+    "parked": "record_parked",
     "served at the end": "served at the end",
 }
 """What may happen, and what is logged or counted of it."""

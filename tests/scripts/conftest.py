@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
+from tests.simulation import shortcuts
+
 VARIABLES_OF_A_USER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "ENC_KEY", "CIPHER_TEXT")
 
 
@@ -30,5 +32,5 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def aws(aws_environment: Path) -> Iterator[None]:
     """AWS, as moto plays it."""
     del aws_environment
-    with mock_aws():
+    with shortcuts.taken(), mock_aws():
         yield

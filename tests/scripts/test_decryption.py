@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +25,9 @@ from hypothesis import strategies as st
 from functions.common.keys import KeyPair
 from functions.common.parameters import parameter_name
 from functions.common.secrets import SecretStore
+from functions.mail.message import NewKey, compose
 from scripts import decryption
+from scripts.sample_mails import NOTICES, RECIPIENT
 
 SCRIPT = Path(decryption.__file__)
 SECRET = "not-a-real-secret/but+as=odd"
@@ -131,6 +135,145 @@ class TestWhereTheBlockComesFrom:
             run()
 
         assert stopped.value.code == 2
+
+
+class TestWithoutATraceInTheHistory:
+    """A shell keeps what is typed into a command. The block is half of a secret, its key the other."""
+
+    @pytest.fixture
+    def terminal(self) -> Iterator[tuple[int, int]]:
+        """The two ends of a terminal: that of the user, and that of the command."""
+        user, command = os.openpty()
+        yield user, command
+        os.close(user)
+        os.close(command)
+
+    @pytest.mark.parametrize(
+        "pasted",
+        [
+            f"{BLOCK}\n",
+            "\n".join(f"> {BLOCK[i : i + 60]}" for i in range(0, len(BLOCK), 60)) + "\n",
+            f"\n\n  {BLOCK}\n",
+        ],
+        ids=["one line", "wrapped and quoted", "after empty lines"],
+    )
+    def test_the_block_is_asked_for_and_ends_with_itself(self, pasted: str, terminal: tuple[int, int]) -> None:
+        user, command = terminal
+
+        done = self.start(command, user, pasted, ENC_KEY=KEY)
+
+        assert done.returncode == 0, done.stderr
+        assert "Paste the encrypted block" in done.stderr
+        assert SECRET in done.stdout
+        assert "Paste" not in done.stdout, "which a shell may evaluate"
+
+    def test_an_empty_line_ends_what_is_cut_off(self, terminal: tuple[int, int]) -> None:
+        """Nobody should have to know which key ends an input."""
+        user, command = terminal
+
+        done = self.start(command, user, f"{BLOCK[:50]}\n\n", ENC_KEY=KEY)
+
+        assert done.returncode == 1
+        assert "damaged or cut off" in done.stderr
+
+    def test_its_key_can_be_typed(self, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        file = tmp_path / "block.txt"
+        file.write_text(BLOCK)
+        monkeypatch.setattr(sys, "stdin", Terminal())
+        monkeypatch.setattr("getpass.getpass", lambda *_: f" {KEY}\n")
+
+        code, out, err = run("--ask-key", "--file", str(file))
+
+        assert (code, err) == (0, "")
+        assert SECRET in out
+
+    def test_nobody_is_asked_where_nobody_is(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+        assert_mishap(run("--ask-key", BLOCK), "ENC_KEY")
+
+    def test_who_gives_up_gets_no_trace(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(decryption, "read_block", interrupt)
+
+        assert run() == (130, "", "Interrupted.\n")
+
+    def test_what_is_documented_has_no_half_of_a_secret_in_a_command(self) -> None:
+        """The README, the help and the mail are what people copy."""
+        notice = next(notice for notice in NOTICES.values() if isinstance(notice, NewKey) and notice.sealed)
+        mail = compose(notice, RECIPIENT)
+        readme = (SCRIPT.parents[1] / "README.md").read_text(encoding="utf-8")
+        texts = [mail.text, html.unescape(re.sub(r"<[^>]*>", "\n", mail.html)), readme, decryption.EXAMPLES]
+        commands = [line for text in texts for line in text.splitlines() if "python3 scripts/decryption.py" in line]
+
+        assert len(commands) >= 7
+        assert [line for line in commands if re.search(r"gAAAA|ENC_KEY=|CIPHER_TEXT=", line)] == []
+
+    def start(self, command: int, user: int, typed: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command on a terminal, and type."""
+        os.write(user, typed.encode())
+        return subprocess.run(
+            [sys.executable, str(SCRIPT)],
+            env={**os.environ, **environment},
+            stdin=command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+
+class Terminal(io.StringIO):
+    """Standard input, with somebody there."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+HOSTILE = ["\x1b]0;owned\x07", "\x1b[2J", "\r", "\x08", "\x9b31m", "\u202e", "\u2066", "\u200b", "\n"]
+
+
+@pytest.mark.usefixtures("enc_key")
+class TestWhatATerminalWouldObey:
+    """Whoever can seal a block could else write what they like over the screen of who opens it."""
+
+    @pytest.mark.parametrize("hostile", HOSTILE)
+    @pytest.mark.parametrize("field", ["user", "access_key_id", "secret_access_key", ""])
+    @pytest.mark.parametrize("options", [(), ("--format", "env"), ("--format", "json"), ("--profile", "work")])
+    def test_a_block_is_shown_and_not_obeyed(
+        self, hostile: str, field: str, options: tuple[str, ...], run: Run, aws_environment: Path
+    ) -> None:
+        pair = {"user": "alice", "access_key_id": NEW_KEY, "secret_access_key": SECRET}
+        if field:
+            pair[field] = f"{hostile}{pair[field]}"
+        plaintext = json.dumps(pair, ensure_ascii=False) if field else f"{hostile}some value"
+
+        code, out, err = run(*options, Fernet(KEY).encrypt(plaintext.encode()).decode())
+
+        assert code == (1 if options else 0)
+        assert (out + err).count("\n") == 1
+        assert (out + err).removesuffix("\n").isprintable()
+        assert not aws_environment.exists()
+
+    @pytest.mark.parametrize("hostile", HOSTILE)
+    def test_no_complaint_is_obeyed(self, hostile: str, run: Run, tmp_path: Path) -> None:
+        file = tmp_path / "block.txt"
+        file.write_text(f"gAAAA{hostile}%{hostile}", newline="")
+
+        answers = [run(f"gAAAA{hostile}%"), run("--file", str(file)), run("--file", f"/nowhere/{hostile}")]
+
+        assert [code for code, _, _ in answers] == [1, 1, 1]
+        assert [err for _, _, err in answers if not err.removesuffix("\n").isprintable()] == []
+
+    def test_what_aws_says_is_not_obeyed(self, run: Run, aws_says: Callable[[str], None]) -> None:
+        aws_says("Odd\x1b[2J")
+
+        code, _, err = run("--parameter", "/ikr/secret/iam/alice", BLOCK)
+
+        assert code == 1
+        assert "\\x1b[2J" in err
 
 
 class TestWhatCannotBeOpened:
@@ -397,7 +540,18 @@ class TestStandsAlone:
 
         assert done.returncode == 0
         assert max(map(len, done.stdout.splitlines())) <= 80
-        for option in ("--file", "--parameter", "--region", "--aws-profile", "--format", "--profile", "ENC_KEY"):
+        for option in (
+            "--file",
+            "--parameter",
+            "--region",
+            "--aws-profile",
+            "--format",
+            "--profile",
+            "--ask-key",
+            "--private",
+            "--allow-other-user",
+            "ENC_KEY",
+        ):
             assert option in done.stdout
 
     @pytest.mark.parametrize(

@@ -124,6 +124,15 @@ class TestFile:
 
         assert stat.S_IMODE(file.stat().st_mode) == mode
 
+    def test_private_makes_it_its_owners_alone(self, file: Path) -> None:
+        """Also where the pair is in it already."""
+        file.chmod(0o644)
+        decryption.store(PAIR, "work", file)
+
+        decryption.store(PAIR, "work", file, private=True)
+
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
     def test_a_link_stays_a_link(self, file: Path, tmp_path: Path) -> None:
         link = tmp_path / "link"
         link.symlink_to(file)
@@ -195,3 +204,47 @@ class TestCommand:
         monkeypatch.setenv("HOME", str(tmp_path))
 
         assert decryption.credentials_file({}) == tmp_path / ".aws" / "credentials"
+
+    @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o602])
+    def test_it_says_that_others_can_read_the_file(
+        self, mode: int, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The mode may be meant, and stays; its owner learns of it, and how to close it."""
+        file.chmod(mode)
+
+        assert run(monkeypatch) == 0
+
+        assert f"can read or change {file} (mode 0{mode:o})" in (err := capsys.readouterr().err)
+        assert f"chmod 600 {file}" in err
+        assert stat.S_IMODE(file.stat().st_mode) == mode
+
+    def test_private_closes_it(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file.chmod(0o644)
+
+        assert run(monkeypatch, "--private") == 0
+
+        assert "mode" not in capsys.readouterr().err
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    def test_on_windows_modes_say_nothing(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """There, every file seems to be readable for all."""
+        file.chmod(0o666)
+        run(monkeypatch)
+        capsys.readouterr()
+
+        with monkeypatch.context() as windows:
+            windows.setattr(os, "name", "nt")
+            warning = decryption._read_by_others(file)
+
+        assert warning is None
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    key = Fernet.generate_key()
+    monkeypatch.setenv("ENC_KEY", key.decode())
+    block = Fernet(key).encrypt(decryption.as_json(PAIR).encode()).decode()
+    return decryption.main(["--profile", "work", "--no-check", *options, block])

@@ -43,12 +43,14 @@ def branch_at_every_call(
     """
     trunk = _Trunk(controller, kind, set() if end_well is None else end_well)
     controller.at_each_call = trunk.branch
+    gc.freeze()  # what is there already stays: to look for it again after each fork would copy its memory
     try:
         live()
     except BaseException as failure:
         trunk.end_if_branch("".join(traceback.format_exception(failure)))
         raise
     finally:
+        gc.unfreeze()
         controller.at_each_call = controller.at_rest = None
     trunk.end_if_branch(_ALL_WELL)
     if trunk.failure:

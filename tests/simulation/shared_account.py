@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -174,8 +173,7 @@ class SharedAccount:
 
     def _open(self, mail: mailbox.Mail) -> Credentials:
         stored = self._ssm.get_parameter(Name=reader.parameter(mail), WithDecryption=True)
-        *_, block = shlex.split(reader.decrypt_command(mail))
-        pair = json.loads(Fernet(stored["Parameter"]["Value"]).decrypt(block))
+        pair = json.loads(Fernet(stored["Parameter"]["Value"]).decrypt(reader.block(mail)))
         return Credentials(access_key_id=pair["access_key_id"], secret_access_key=pair["secret_access_key"])
 
     def entries(self, name: str) -> dict[str, str]:

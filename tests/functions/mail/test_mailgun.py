@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import traceback
 from base64 import b64encode
 from urllib.parse import parse_qs
@@ -194,3 +195,19 @@ def test_failure_shows_neither_the_key_nor_the_mail(
     shown = "".join(traceback.format_exception(failure.value)) + repr(failure.value)
     assert KEY not in shown
     assert "not-a-real-secret" not in shown
+
+
+def test_log_that_tells_everything_holds_no_secret(
+    http_service: HttpService, message: Message, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.NOTSET, "urllib3")  # as in a fresh process
+
+    mailer_for(http_service.url).send(message)
+
+    assert "POST" in caplog.text
+    assert [
+        secret
+        for secret in ("not-a-real-secret", KEY, b64encode(f"api:{KEY}".encode()).decode())
+        if secret in caplog.text
+    ] == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,22 @@ def test_request_is_utf8_and_has_one_recipient(stubbed: tuple[SESV2Client, Stubb
     SesMailer(client, SENDER, "iam-key-rotator").send(message)
 
     stubber.assert_no_pending_responses()
+
+
+def test_refusal_that_quotes_the_mail_does_not_give_the_secret_away(
+    stubbed: tuple[SESV2Client, Stubber], message: Message
+) -> None:
+    """Neither in its own words nor in those of the error beneath, which a log may show as well."""
+    client, stubber = stubbed
+    secret = "not/a/real/secret/but/as/long/as/one+Xx1"
+    stubber.add_client_error("send_email", "MessageRejected", f"spam: {secret.replace('/', '%2F')}", 400)
+
+    with pytest.raises(RecipientRefused) as refusal:
+        SesMailer(client, SENDER).send(replace(message, text=secret))
+
+    told = "".join(traceback.format_exception(refusal.value))
+    assert "MessageRejected: [...]" in told
+    assert "%2F" not in told
 
 
 @mock_aws

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import email
 import email.policy
+import logging
 import ssl
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ import trustme
 from functions.common.environment import Smtp, SmtpProtocol
 from functions.common.errors import (
     ConfigurationError,
+    MailError,
     MailServiceError,
     MailThrottled,
     MailUnanswered,
@@ -361,15 +364,38 @@ def test_absent_server_may_be_tried_again(closed_port: int, message: Message) ->
     assert failure.value.transient
 
 
+@pytest.mark.parametrize(
+    "quotation",
+    [
+        f"554 5.7.1 spam: {KEY_LIKE}",
+        f"554-5.7.1 spam: {KEY_LIKE[:20]}=\r\n554 5.7.1 {KEY_LIKE[20:]}",
+        f"554 5.7.1 spam: {KEY_LIKE.replace('/', '=2F')}",
+        f"554 5.7.1 spam: {KEY_LIKE.replace('/', '%2f')}",
+    ],
+)
 def test_refusal_that_quotes_the_mail_does_not_give_the_secret_away(
-    start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+    quotation: str, start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
 ) -> None:
-    inbox = start_smtp("ssl", {"DATA": f"554 5.7.1 spam: {KEY_LIKE}"})
+    inbox = start_smtp("ssl", {"DATA": quotation})
 
-    with pytest.raises(RecipientRefused, match="spam") as refusal:
+    with pytest.raises(RecipientRefused, match=r"\[\.\.\.\]") as refusal:
         mailer_for(inbox.port, trusting).send(replace(message, text=KEY_LIKE))
 
-    assert KEY_LIKE not in "".join(traceback.format_exception(refusal.value))
+    told = "".join(traceback.format_exception(refusal.value))
+    assert [start for start in range(len(KEY_LIKE) - 7) if KEY_LIKE[start : start + 8] in told] == []
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT"])
+def test_server_that_quotes_the_password_does_not_give_it_away(
+    command: str, start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message
+) -> None:
+    said = base64.b64encode(f"\0{USERNAME}\0{PASSWORD}".encode()).decode()
+    inbox = start_smtp("ssl", {command: f"554 5.7.8 no such login: {said}"})
+
+    with pytest.raises(MailError) as failure:
+        mailer_for(inbox.port, trusting).send(message)
+
+    assert said[12:24] not in "".join(traceback.format_exception(failure.value))
 
 
 def test_password_that_smtp_cannot_carry_is_refused_before_any_key_is_made() -> None:
@@ -389,3 +415,28 @@ def test_default_trust_is_the_systems(start_smtp: StartSmtp, authority: trustme.
     mailer.send(message)
 
     assert len(inbox.mails) == 1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_log_that_tells_everything_holds_no_secret(
+    protocol: SmtpProtocol,
+    start_smtp: StartSmtp,
+    trusting: ssl.SSLContext,
+    message: Message,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """smtplib, if it were told to, would print the whole conversation to standard error."""
+    inbox = start_smtp(protocol)
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.CRITICAL, "mail.log")  # of the server here
+
+    mailer_for(inbox.port, trusting, protocol=protocol).send(message)
+
+    told = caplog.text + "".join(capfd.readouterr())
+    assert len(inbox.mails) == 1
+    assert [
+        secret
+        for secret in ("not-a-real-secret", PASSWORD, base64.b64encode(PASSWORD.encode()).decode())
+        if secret in told
+    ] == []

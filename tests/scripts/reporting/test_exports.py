@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from functions.common.entry import Status
 from functions.rotator.decide import Action, Decision, Reason
 from scripts.reporting.exports import as_csv, as_json
 from scripts.reporting.survey import Step, Survey
 from tests.scripts.reporting.people import NEW_KEY, NOW, OLD_KEY, entry, key, survey, used, user
+
+FULL_WIDTH = "\uff1d\uff0b\uff0d\uff20"  # the signs of formulas as East Asian keyboards write them
 
 
 @pytest.fixture
@@ -99,10 +104,54 @@ class TestCsv:
 
         assert line == {**wanted, "active": "true", "too_old": "true"}
 
-    @pytest.mark.parametrize("name", ["=1+1", "+alice", "-alice", "@alice"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "=1+1",
+            "+alice",
+            "-alice",
+            "@alice",
+            f"{FULL_WIDTH[0]}1+1",
+            f"{FULL_WIDTH[1]}1",
+            f"{FULL_WIDTH[2]}1",
+            f"{FULL_WIDTH[3]}SUM(1)",
+            "  =1+1",
+        ],
+    )
     def test_a_spreadsheet_computes_nothing(self, name: str) -> None:
         """IAM takes such names, and whoever may make users would otherwise write formulas for the auditor."""
         (line,) = csv.DictReader(io.StringIO(as_csv(survey(user(key(1), name=name)))))
 
         assert line["user"] == f"'{name}"
         assert line["email"] == f"'{name}@example.com"
+
+    @pytest.mark.parametrize("before", ["\t", "\r", "\n", "\r\n", "\u00a0", "\u3000", "\ufeff", "\u200b", "\x00"])
+    def test_nothing_that_is_not_seen_comes_before_a_formula(self, before: str) -> None:
+        """Spreadsheets skip it, and some take a tab or a line break for the beginning of a cell."""
+        text = as_csv(survey(user(key(1, last_use=None), decision=None, fault=f"{before}=1+1")))
+
+        (line,) = csv.DictReader(io.StringIO(text))
+        assert line["reason"].endswith("=1+1")
+        assert line["reason"].startswith("\\")
+        assert before not in line["reason"]
+
+    @settings(deadline=None)
+    @given(
+        st.lists(
+            st.sampled_from([*f"=+-@{FULL_WIDTH};,|\t\r\n\" '\u00a0\ufeff", "1+1", "cmd"]), min_size=1, max_size=8
+        ).map("".join)
+    )
+    def test_no_separator_makes_a_cell_of_a_formula(self, hostile: str) -> None:
+        """Which character ends a cell depends on the reader's country; a line break ends it everywhere."""
+        text = as_csv(survey(user(key(1), decision=None, fault=hostile)))
+
+        (line,) = csv.DictReader(io.StringIO(text))
+        cells = re.split(r"[;,|\t\r\n\"]", line["reason"])
+        assert [cell for cell in cells if cell.strip().startswith(tuple(f"=+-@{FULL_WIDTH}"))] == []
+
+    def test_what_is_no_formula_stays_as_it_is(self) -> None:
+        words = "ListAccessKeys: AccessDenied - not for alice+bob@example.com; a=b"
+
+        (line,) = csv.DictReader(io.StringIO(as_csv(survey(user(key(1), decision=None, fault=words)))))
+
+        assert line["reason"] == words
