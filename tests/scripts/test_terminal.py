@@ -108,7 +108,7 @@ class TestTakeDown:
     def found(self, name: str, parameter: str) -> Remains:
         expiring = entry(Status.EXPIRING, 91)
         object.__setattr__(expiring, "user", name)
-        return Remains(holders=[], unfinished=[expiring], unreadable=0, encryption_keys=[parameter])
+        return Remains(holders=[], unfinished=[expiring], unreadable=0, encryption_keys=[parameter], secrets_key=None)
 
     def test_ledger_cannot_write_a_command(self) -> None:
         """Whoever may write to the ledger could else have an administrator run what they like."""
