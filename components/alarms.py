@@ -65,7 +65,7 @@ class AlarmArgs:
     """One metric, and when it is trouble: ``statistic`` over ``period_seconds`` compared with ``threshold``.
 
     A metric without data is quiet, unless ``silence_is_trouble``. ``tells_of_the_end`` is not for counts of what
-    happened: those are over at once, whether or not the cause is mended.
+    happened: those are over at once, whether or not the cause is fixed.
     """
 
     alarm_name: str

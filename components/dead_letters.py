@@ -53,7 +53,7 @@ class DeadLetters(pulumi.ComponentResource):
             f"{name}-not-empty",
             AlarmArgs(
                 alarm_name=f"{args.queue_name}-not-empty",
-                description="Something could not be done and waits in the dead-letter queue: read it, mend the cause, "
+                description="Something could not be done and waits in the dead-letter queue: read it, fix the cause, "
                 "then redrive or purge the queue.",
                 namespace="AWS/SQS",
                 metric="ApproximateNumberOfMessagesVisible",

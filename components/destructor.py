@@ -71,8 +71,8 @@ class Destructor(pulumi.ComponentResource):
                     "with scripts/invoke.py --again.",
                     "MailsFailed": "People were not told that their old keys were deactivated or deleted; the "
                     "destructor's log names them, and why.",
-                    "RecordsParked": "Records of the ledger's stream could not be read, and wait in the dead-letter "
-                    "queue.",
+                    "RecordsParked": "Records of the ledger's stream could not be read, or ordered what the ledger "
+                    "does not bear out. Nothing was done, and they wait in the dead-letter queue.",
                 },
                 environment={
                     "DEAD_LETTER_QUEUE_URL": service.dead_letters.queue_url,

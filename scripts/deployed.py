@@ -33,7 +33,7 @@ PATIENT = Config(
 
 
 class Mishap(Exception):
-    """Something the operator can mend; its message is one line that names the thing and the remedy."""
+    """Something the operator can fix; its message is one line that names the thing and the remedy."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

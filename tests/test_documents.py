@@ -92,7 +92,7 @@ def test_the_table_of_events_is_that_of_the_functions() -> None:
 
 
 def test_every_direct_dependency_has_its_reason() -> None:
-    sources = ("requirements.in", "functions/requirements.in", "requirements-dev.in")
+    sources = ("requirements.in", "functions/requirements.in", "requirements-dev.in", "requirements-audit.in")
     lines = [line for source in sources for line in (ROOT / source).read_text(encoding="utf-8").splitlines()]
     direct = {re.split(r"[\[<>=~!;]", line)[0].strip().lower() for line in lines if re.match(r"[A-Za-z]", line)}
 

@@ -65,10 +65,16 @@ def unknown(case: Case) -> list[Entry]:
 
 
 def _outlived(case: Case, now: datetime) -> list[Entry]:
-    """Find entries whose key is gone; IAM may not list a key yet that was made a moment ago."""
+    """Find entries whose key is gone; IAM may not list a key yet that was made a moment ago.
+
+    A successor that was deleted by hand stays until the end of the old key: it vouches for that one.
+    """
     existing = {key.id for key in case.keys or ()}
     return [
         entry
         for entry in case.user.entries
-        if entry.status is Status.CURRENT and entry.key_id not in existing and entry.created_at + LEASE < now
+        if entry.status is Status.CURRENT
+        and entry.replaces is None
+        and entry.key_id not in existing
+        and entry.created_at + LEASE < now
     ]

@@ -32,6 +32,17 @@ RIGHTS: list[tuple[str, str, dict[str, Any]]] = [
         for action in ("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:AddPermission")
     ],
     ("lambda:InvokeFunction", FUNCTIONS[0], {}),
+    (
+        "lambda:DeleteEventSourceMapping",
+        f"arn:aws:lambda:{HERE}:event-source-mapping:1",
+        {"lambda:FunctionArn": FUNCTIONS[1]},
+    ),
+    *[
+        (f"events:{action}", f"arn:aws:events:{HERE}:rule/iam-key-rotator-schedule", {})
+        for action in ("PutTargets", "PutRule")
+    ],
+    # Under Alice's name, her encryption key opens.
+    ("iam:UpdateUser", ALICE, {}),
     *[
         (action, arn, {})
         for arn in ROLES
@@ -47,6 +58,14 @@ HARMLESS: list[tuple[str, str, dict[str, Any]]] = [
     ("iam:CreateUser", ALICE, {}),
     ("lambda:UpdateFunctionCode", f"arn:aws:lambda:{HERE}:function:another", {}),
     ("lambda:GetFunction", FUNCTIONS[0], {}),
+    (
+        "lambda:DeleteEventSourceMapping",
+        f"arn:aws:lambda:{HERE}:event-source-mapping:1",
+        {"lambda:FunctionArn": "another"},
+    ),
+    ("iam:CreateAccessKey", ALICE, {}),
+    ("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/another", {}),
+    ("events:PutTargets", f"arn:aws:events:{HERE}:rule/another", {}),
     ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/another", {}),
     ("dynamodb:PutItem", f"arn:aws:dynamodb:{HERE}:table/another", {}),
     ("dynamodb:Scan", LEDGER, {}),
@@ -66,11 +85,26 @@ def test_takes_administrators_rights_from_everybody_else(action: str, resource: 
     chosen = "aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Keys_0123456789abcdef"
 
     assert not may(under_it("developer"), action, resource, **context)
+    assert not may(
+        under_it("developer", administratorArns=administrators),
+        "iam:UpdateAssumeRolePolicy",
+        f"arn:aws:iam::{ACCOUNT}:role/{chosen}",
+    )
     assert may(under_it("iam-key-rotator-administrator"), action, resource, **context)
     assert may(under_it(chosen, administratorArns=administrators), action, resource, **context)
     assert not may(
         under_it("iam-key-rotator-administrator", administratorArns=administrators), action, resource, **context
     )
+
+
+@pytest.mark.parametrize(
+    "action", ["iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:PassRole", "iam:PutRolePolicy"]
+)
+def test_nobody_makes_themselves_an_administrator(action: str) -> None:
+    administrator = f"arn:aws:iam::{ACCOUNT}:role/iam-key-rotator-administrator"
+
+    assert not may(under_it("developer"), action, administrator)
+    assert may(under_it("iam-key-rotator-administrator"), action, administrator)
 
 
 @pytest.mark.parametrize(("action", "resource", "context"), HARMLESS)
@@ -100,9 +134,7 @@ def test_protects_a_key_that_is_kept_and_none_that_is_a_customers() -> None:
     key = "arn:aws:kms:eu-central-1:111122223333:key/customer"
 
     kept = redeployed({"tableName": "iam-key-rotator", "secretsKeyArn": "kept"}, secretsKmsKeyArn=key)
-    own = [
-        json.loads(stack.outputs["guardrailPolicy"])["Statement"][-1]["Sid"]
-        for stack in (kept, deployed(secretsKmsKeyArn=key))
-    ]
+    without = deployed(secretsKmsKeyArn=key)
 
-    assert own == ["KeepKey", "KeepLedger"]
+    assert key_arn("aws", "secrets-key") in kept.outputs["guardrailPolicy"]
+    assert "kms:" not in without.outputs["guardrailPolicy"]

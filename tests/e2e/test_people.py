@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:aws.lambda/microvmsimage:Depreca
 
 CONFIG = {
     "mailFrom": "rotation@example.com",
-    "allowedEmailDomains": '["example.com", "example.net"]',
+    "allowedEmailDomains": '["example.com", "wrong.example.com", "example.net"]',
     "rotateAfterDays": "0",
     "userPaths": '["/staff/", "/service/"]',
 }
