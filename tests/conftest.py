@@ -8,6 +8,11 @@ from unittest import mock
 
 import pytest
 from botocore.loaders import create_loader
+from hypothesis import HealthCheck, settings
+
+# A slow machine fails no property.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session", autouse=True)
