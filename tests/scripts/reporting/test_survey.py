@@ -268,7 +268,7 @@ class TestNextStep:
         ("fields", "step"),
         [
             ({"undeliverable": "alice@example.com"}, "withdrawal of the new key at the next run"),
-            ({"parameter": "/ikr/secret/iam/alice-miller"}, "another new key at the next run"),
+            ({"sealed_by": "1"}, "another new key at the next run"),  # its parameter was named after another name
         ],
     )
     def test_a_rotation_that_is_taken_back(self, fields: dict[str, str], step: str, account: Account) -> None:
