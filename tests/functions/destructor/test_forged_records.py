@@ -157,3 +157,19 @@ def test_item_that_names_another_parameter_is_left_alone(rotated: Rotated) -> No
 
     assert summary["rotated"] == 1
     assert world.ledger()[rotated.new]["secret_parameter"] == "/ikr/secret/iam/bob"
+
+
+def test_successor_deleted_by_hand_still_vouches(rotated: Rotated) -> None:
+    """A run in between must not forget it: the old key is kept, counted and noted, and nothing looks forged."""
+    world = rotated.world
+    world.wait(days=1)
+    world.iam.delete_access_key(UserName="alice", AccessKeyId=rotated.new)
+    world.rotate({"users": ["alice"], "force": True})
+    world.wait(days=4)
+    world.collect_by_ttl()
+
+    world.deliver_stream()
+
+    assert world.parked() == []
+    assert world.keys("alice") == {rotated.old: "Active"}
+    assert world.ledger()[rotated.old]["status"] == "current"
