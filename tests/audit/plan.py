@@ -37,7 +37,7 @@ def _resource(resource: Resource) -> dict[str, Any]:
         "mode": "managed",
         "type": terraform,
         "name": resource.name,
-        "provider_name": "registry.terraform.io/hashicorp/aws",
+        "provider_name": "hashicorp/aws",
         "schema_version": 0,
         "values": {_snake(name): _value(name, value) for name, value in resource.inputs.items()},
     }

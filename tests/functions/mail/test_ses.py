@@ -246,7 +246,7 @@ def test_call_that_was_not_answered_leaves_open_whether_the_mail_was_accepted(
     [
         (ConnectTimeoutError(endpoint_url=SES_URL), True),
         (EndpointConnectionError(endpoint_url=SES_URL), True),
-        (ProxyConnectionError(proxy_url="http://proxy.example.com"), True),
+        (ProxyConnectionError(proxy_url="http://gateway.example.com"), True),
         (SSLError(endpoint_url=SES_URL, error=OSError("certificate verify failed")), True),
         (NoCredentialsError(), False),
         (ParamValidationError(report="not-a-real-secret"), False),
