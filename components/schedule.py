@@ -11,6 +11,8 @@ from datetime import timedelta
 from itertools import pairwise
 from types import MappingProxyType
 
+# EventBridge adds the year to what cron knows.
+_CRON_FIELDS = 6
 _UNITS = MappingProxyType(
     {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)},
 )
@@ -59,7 +61,7 @@ def _rate_gap(rate: str) -> timedelta:
 
 def _cron_gap(cron: str) -> timedelta | None:
     fields = cron.split()
-    if len(fields) != 6:  # noqa: PLR2004 - EventBridge's cron has six fields
+    if len(fields) != _CRON_FIELDS:
         raise ValueError(f"has {len(fields)} fields, not six: minutes hours day-of-month month day-of-week year")
     minutes_field, hours_field, day, month, weekday, year = fields
     if (day == "?") == (weekday == "?"):

@@ -10,7 +10,7 @@ from functions.mail.message import Message
 class Mailer(Protocol):
     """Something that takes mails. ``send`` may be called from several threads at once."""
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, /) -> None:
         """Hand one mail over; returning means that the service has accepted it.
 
         Raises:

@@ -11,6 +11,11 @@ from components.settings import OWN, Encryption
 from tests.components.recorder import redeployed
 
 KEY, OTHER = (f"arn:aws:kms:eu-central-1:111122223333:key/{name}" for name in ("secrets-key", "customer"))
+BEFORE = {
+    "tableName": "iam-key-rotator",
+    "decryptPolicyArn": "arn:aws:iam::111122223333:policy/decryption",
+    "secretsKeyArn": KEY,
+}
 NEVER = Previous(table_name=None, decrypt_policy_arn=None, secrets_key_arn=None)
 DEPLOYED = Previous(
     table_name="key-rotation",
@@ -62,12 +67,6 @@ def test_the_policy_outlives_encryption_until_it_is_let_go(
 class TestKey:
     """Whoever has not read their mail could otherwise never decrypt it."""
 
-    BEFORE = {  # noqa: RUF012 - read, never written
-        "tableName": "iam-key-rotator",
-        "decryptPolicyArn": "arn:aws:iam::111122223333:policy/decryption",
-        "secretsKeyArn": KEY,
-    }
-
     @pytest.mark.parametrize(
         ("change", "readable"),
         [
@@ -78,13 +77,13 @@ class TestKey:
         ],
     )
     def test_outlives_a_change_and_users_may_still_use_it(self, change: dict[str, str], readable: list[str]) -> None:
-        stack = redeployed(self.BEFORE, **change)
+        stack = redeployed(BEFORE, **change)
 
         assert stack.statements("decryption-policy")["OpenOwnEncryptionKey"]["Resource"] == readable
         assert stack.outputs["secretsKeyArn"] == KEY
 
     def test_goes_with_the_policy_when_it_is_let_go(self) -> None:
-        stack = redeployed(self.BEFORE, encryptKeyPair="false", keepDecryptionPolicy="false")
+        stack = redeployed(BEFORE, encryptKeyPair="false", keepDecryptionPolicy="false")
 
         assert [key.name for key in stack.all("aws:kms/key:Key")] == ["messages-key"]
         assert "secretsKeyArn" not in stack.outputs

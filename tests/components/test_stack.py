@@ -30,6 +30,27 @@ MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 KEY = "aws:kms/key:Key"
 SECRETS_KEY, MESSAGES_KEY = (key_arn("aws", name) for name in ("secrets-key", "messages-key"))
 DEAD_LETTERS = f"arn:aws:sqs:eu-central-1:{ACCOUNT}:iam-key-rotator-dead-letters"
+COMMON_VARIABLES = {
+    "IAM_KEY_ROTATOR_TABLE": "iam-key-rotator",
+    "ACCOUNT_ID": ACCOUNT,
+    "ROTATE_AFTER_DAYS": "80",
+    "DELETE_AFTER_DAYS": "5",
+    "RECOVERY_DAYS": "0",
+    "REMINDER_DAYS": "1",
+    "GRACE_EXTENSION_DAYS": "14",
+    "DELETE_UNCONFIRMED": "false",
+    "ADDRESS_HOLD_DAYS": "2",
+    "AUDIT_DAYS": "90",
+    "USER_PATHS": "/",
+    "RETRY_AFTER_MINS": "5",
+    "MAX_DELETION_ATTEMPTS": "12",
+    "ENCRYPT_KEY_PAIR": "true",
+    "MAIL_FROM": "keys@example.com",
+    "ALLOWED_EMAIL_DOMAINS": "example.com",
+    "SECRETS_KMS_KEY_ARN": SECRETS_KEY,
+    "POWERTOOLS_METRICS_NAMESPACE": "iam-key-rotator",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+}
 BOTH = pytest.mark.parametrize("role", ["rotator", "destructor"])
 
 
@@ -201,31 +222,9 @@ class TestFunctions:
 class TestEnvironment:
     """The functions parse their environment strictly: a name or a value that is off stops every run."""
 
-    COMMON = {  # noqa: RUF012 - read, never written
-        "IAM_KEY_ROTATOR_TABLE": "iam-key-rotator",
-        "ACCOUNT_ID": ACCOUNT,
-        "ROTATE_AFTER_DAYS": "80",
-        "DELETE_AFTER_DAYS": "5",
-        "RECOVERY_DAYS": "0",
-        "REMINDER_DAYS": "1",
-        "GRACE_EXTENSION_DAYS": "14",
-        "DELETE_UNCONFIRMED": "false",
-        "ADDRESS_HOLD_DAYS": "2",
-        "AUDIT_DAYS": "90",
-        "USER_PATHS": "/",
-        "RETRY_AFTER_MINS": "5",
-        "MAX_DELETION_ATTEMPTS": "12",
-        "ENCRYPT_KEY_PAIR": "true",
-        "MAIL_FROM": "keys@example.com",
-        "ALLOWED_EMAIL_DOMAINS": "example.com",
-        "SECRETS_KMS_KEY_ARN": SECRETS_KEY,
-        "POWERTOOLS_METRICS_NAMESPACE": "iam-key-rotator",
-        "POWERTOOLS_LOG_LEVEL": "INFO",
-    }
-
     def test_rotator(self, stack: Deployment) -> None:
         assert stack.environment("rotator") == {
-            **self.COMMON,
+            **COMMON_VARIABLES,
             "MAIL_CLIENT": "ses",
             "SES_CONFIGURATION_SET": "iam-key-rotator",
             "POWERTOOLS_SERVICE_NAME": "iam-key-rotator-rotator",
@@ -234,7 +233,7 @@ class TestEnvironment:
 
     def test_destructor(self, stack: Deployment) -> None:
         assert stack.environment("destructor") == {
-            **self.COMMON,
+            **COMMON_VARIABLES,
             "MAIL_CLIENT": "ses",
             "SES_CONFIGURATION_SET": "iam-key-rotator",
             "POWERTOOLS_SERVICE_NAME": "iam-key-rotator-destructor",

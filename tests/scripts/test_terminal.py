@@ -25,9 +25,9 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u2066\u200b"
 
 def screen(what: Any) -> str:
     """Print with rich, as a terminal would get it, without colours."""
-    console = Console(file=io.StringIO(), width=400, force_terminal=False)
-    console.print(what)
-    return str(console.file.getvalue())  # type: ignore[attr-defined] # it is the StringIO above
+    shown = io.StringIO()
+    Console(file=shown, width=400, force_terminal=False).print(what)
+    return shown.getvalue()
 
 
 def assert_read_and_not_obeyed(shown: str) -> None:

@@ -63,7 +63,7 @@ class Controller:
     fault: Fault | None = None
     outages: dict[str, Exception] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
-    observe: Callable[[str, bytes], None] = lambda operation, body: None  # noqa: ARG005
+    observe: Callable[[str, bytes], None] = lambda _operation, _body: None
     at_each_call: Callable[[int], None] | None = None
     at_rest: Callable[[str], None] | None = None
     calls: list[str] = field(default_factory=list)

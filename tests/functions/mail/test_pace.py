@@ -64,7 +64,7 @@ class Service:
         self._together = threading.Barrier(at_once)
         self._at_once = at_once
 
-    def send(self, message: Message) -> None:  # noqa: ARG002 # the port's signature
+    def send(self, _message: Message) -> None:
         with self._lock:
             self.tried.append(self._clock.now)
             is_early = len(self.tried) <= self._at_once
@@ -205,7 +205,7 @@ def test_any_other_fault_is_told_at_once_and_slows_nothing(fault: Exception, mes
     outcomes: list[Exception | None] = [fault, None]
 
     class Failing:
-        def send(self, message: Message) -> None:  # noqa: ARG002 # the port's signature
+        def send(self, _message: Message) -> None:
             if outcome := outcomes.pop(0):
                 raise outcome
 

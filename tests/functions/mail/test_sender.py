@@ -88,7 +88,7 @@ class Mailer:
     def clock(self) -> float:
         return self.now
 
-    def send(self, message: Message) -> None:  # noqa: ARG002 # the port's signature
+    def send(self, _message: Message) -> None:
         self.now += self._seconds
         outcome = self.outcomes.pop(0)
         if outcome:
