@@ -12,6 +12,8 @@ import re
 import sys
 import traceback
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -20,9 +22,11 @@ import jinja2
 # `python3 scripts/preview_mails.py` puts the folder of this file on the path, not the root of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from functions.mail.message import TEMPLATES, NewKey, Notice, Part, SealedKey, compose
+from functions.mail.message import TEMPLATES, Part, compose
+from functions.mail.notices import NewKey, Notice, SealedKey
+from functions.mail.organisation import Organisation
 from functions.mail.wording import Wording
-from scripts.sample_mails import NOTICES, RECIPIENT
+from scripts.sample_mails import NOTICES, ORGANISATION, ORGANISATIONS, RECIPIENT
 from scripts.template_faults import Fault, faults_in
 
 
@@ -36,24 +40,26 @@ def faults_of(folder: Path) -> list[str]:
     own, faults = _read(folder, known=sorted(built_in))
     sources = {**built_in, **own}
     wording = _wording(sources)
-    notices = list(NOTICES.values())
-    faults |= faults_in(wording, sources, own, notices)
-    for notice in notices:
+    notices, organisations = list(NOTICES.values()), list(ORGANISATIONS.values())
+    faults |= faults_in(wording, sources, own, {"notice": notices, "organisation": organisations})
+    for notice, organisation in product(notices, organisations):
         for part in get_args(Part):
             # Many notices meet the same fault: on one line, one is told.
             lines = {(fault.template, fault.line) for fault in faults if fault.line}
-            met = _faults_of_mail(notice, part, wording, sources, own)
+            met = _faults_of_mail(_Mail(notice, organisation, part), wording, sources, own)
             faults |= {fault for fault in met if (fault.template, fault.line) not in lines}
     return [str(fault) for fault in sorted(faults)]
 
 
 def write(folder: Path, output: Path) -> None:
-    """Write every sample mail into ``output``, as a ``.txt`` and an ``.html`` file."""
+    """Write every sample mail into ``output``, as ``.txt``, ``.html`` and, with a deadline, ``.ics`` file."""
     output.mkdir(parents=True, exist_ok=True)
     for name, notice in NOTICES.items():
-        mail = compose(notice, RECIPIENT, folders=(folder, TEMPLATES))
+        mail = compose(notice, RECIPIENT, ORGANISATION, folders=(folder, TEMPLATES))
         (output / f"{name}.txt").write_text(f"Subject: {mail.subject}\n\n{mail.text}\n", encoding="utf-8")
         (output / f"{name}.html").write_text(mail.html, encoding="utf-8")
+        if mail.calendar:
+            (output / f"{name}.ics").write_text(mail.calendar, encoding="utf-8", newline="")
 
 
 def _read(folder: Path, known: list[str]) -> tuple[dict[str, str], set[Fault]]:
@@ -70,38 +76,52 @@ def _read(folder: Path, known: list[str]) -> tuple[dict[str, str], set[Fault]]:
     return own, faults
 
 
-def _faults_of_mail(
-    notice: Notice, part: Part, wording: Wording, sources: Mapping[str, str], own: Collection[str]
-) -> Iterator[Fault]:
-    """Render one part of one mail. Where it fails, take that place out of the template, and go on to the next."""
-    name = f"{notice.template}.{part}.j2"
+@dataclass(frozen=True)
+class _Mail:
+    """One part of one mail."""
+
+    notice: Notice
+    organisation: Organisation
+    part: Part
+
+    @property
+    def template(self) -> str:
+        return f"{self.notice.template}.{self.part}.j2"
+
+    def render(self, wording: Wording) -> str:
+        template = wording.get_template(self.template)
+        return template.render(notice=self.notice, organisation=self.organisation)
+
+
+def _faults_of_mail(mail: _Mail, wording: Wording, sources: Mapping[str, str], own: Collection[str]) -> Iterator[Fault]:
+    """Render a mail. Where it fails, take that place out of the template, and go on to the next."""
     left = dict(sources)
-    while fault := _first_fault(notice, name, wording, own):
+    while fault := _first_fault(mail, wording, own):
         yield fault
         if not _take_out(fault, left):
             return
         wording = _wording(left)
     if left == sources:
-        rendered = wording.get_template(name).render(notice=notice)
-        visible = html.unescape(re.sub(r"<[^>]*>", "", rendered)) if part == "html" else rendered
-        missing = [field for field, value in _needed(notice).items() if value not in visible]
+        rendered = mail.render(wording)
+        visible = html.unescape(re.sub(r"<[^>]*>", "", rendered)) if mail.part == "html" else rendered
+        missing = [field for field, value in _needed(mail.notice).items() if value not in visible]
         if missing:
-            yield Fault(name, 0, f"the mail must show {' and '.join(missing)} as it is")
+            yield Fault(mail.template, 0, f"the mail must show {' and '.join(missing)} as it is")
 
 
-def _first_fault(notice: Notice, name: str, wording: Wording, own: Collection[str]) -> Fault | None:
+def _first_fault(mail: _Mail, wording: Wording, own: Collection[str]) -> Fault | None:
     """Render a template up to its first fault, and name the line that it went through last.
 
     That is rather one of a template of the stack's own, which may have handed a built-in one what it cannot show.
     """
     try:
-        wording.get_template(name).render(notice=notice)
+        mail.render(wording)
     except jinja2.TemplateSyntaxError as error:
-        return Fault(error.name or name, error.lineno, _one_line(error.message or "syntax error"))
+        return Fault(error.name or mail.template, error.lineno, _one_line(error.message or "syntax error"))
     except Exception as error:  # noqa: BLE001 (a template may do anything)
         frames = traceback.extract_tb(error.__traceback__)
         places = [(frame.filename, frame.lineno or 0) for frame in frames if frame.filename.endswith(".j2")]
-        template, line = ([place for place in places if place[0] in own] or places or [(name, 0)])[-1]
+        template, line = ([place for place in places if place[0] in own] or places or [(mail.template, 0)])[-1]
         missing = f"{error.name!r} not found" if isinstance(error, jinja2.TemplateNotFound) else ""
         return Fault(template, line, _one_line(missing or str(error) or type(error).__name__))
     return None

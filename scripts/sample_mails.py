@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from functions.common.account import Account
 from functions.common.keys import LastUse
 from functions.common.terms import UNCONFIRMED_WINDOW, Terms
-from functions.mail.message import (
+from functions.mail.notices import (
     AddressChanged,
+    Cause,
     KeyDeactivated,
     KeyReactivated,
     KeyReminder,
@@ -17,8 +18,10 @@ from functions.mail.message import (
     Notice,
     OldKeyDeleted,
     PlainKey,
+    RotationAhead,
     SealedKey,
 )
+from functions.mail.organisation import Organisation
 
 RECIPIENT = "alice@example.com"
 
@@ -35,6 +38,7 @@ _DEFAULT = Terms(
 _GENTLE = replace(_DEFAULT, recovery=timedelta(days=7))
 _STRICT = replace(_DEFAULT, delete_unconfirmed=True)
 _CUT_SHORT = replace(_DEFAULT, extension=timedelta())
+_LAST_USE = LastUse(at=_END - timedelta(days=2, hours=3), service="s3", region="eu-central-1")
 _INSTRUCTION = "The deploy pipeline takes its key from https://vault.example.com/deploy: change it there, too."
 
 _new_key = NewKey(
@@ -42,12 +46,15 @@ _new_key = NewKey(
     account=_ACCOUNT,
     new_key_id=_NEW,
     old_key_id=_OLD,
+    old_key_last_use=_LAST_USE,
+    cause=Cause(age_days=81, limit_days=80),
     outlook=_DEFAULT.outlook(_END),
     instruction=_INSTRUCTION,
     content=SealedKey(
         block=f"gAAAAAB{'NotARealBlock-' * 12}0==",
         parameter="/ikr/secret/iam/alice",
         region="eu-central-1",
+        account=_ACCOUNT.id,
     ),
 )
 _new_plain_key = replace(_new_key, content=PlainKey(secret="not-a-real-secret-access-key"))  # noqa: S106 (as it says)
@@ -59,7 +66,7 @@ _reminder = KeyReminder(
     outlook=_DEFAULT.outlook(_END),
     extended=False,
     new_key_used=False,
-    old_key_last_use=LastUse(at=_END - timedelta(days=2, hours=3), service="s3", region="eu-central-1"),
+    old_key_last_use=_LAST_USE,
     instruction=_INSTRUCTION,
 )
 _deactivated = KeyDeactivated(
@@ -83,12 +90,23 @@ _reactivated = KeyReactivated(
 _deleted = OldKeyDeleted(
     user="alice", account=_ACCOUNT, old_key_id=_OLD, new_key_id=_NEW, deleted_on=_GONE, instruction=_INSTRUCTION
 )
+_ahead = RotationAhead(
+    user="alice",
+    account=_ACCOUNT,
+    old_key_id=_OLD,
+    old_key_last_use=replace(_LAST_USE, at=_END - timedelta(days=13)),
+    limit_days=80,
+    rotates_on=_END - timedelta(days=5),
+    grace_days=5,
+    instruction=_INSTRUCTION,
+)
 _address_changed = AddressChanged(
     user="alice", account=_ACCOUNT, new_address="alice@example.org", key_id=_NEW, used_from=_END
 )
 
 NOTICES: dict[str, Notice] = {
     "new-key": _new_key,
+    "new-key-asked-for": replace(_new_key, cause=Cause(age_days=12, limit_days=80), old_key_last_use=None),
     "new-key-recoverable": replace(_new_key, outlook=_GENTLE.outlook(_END)),
     "new-key-whatever-happens": replace(_new_key, outlook=_STRICT.outlook(_END)),
     "new-key-whatever-happens-recoverable": replace(
@@ -115,5 +133,25 @@ NOTICES: dict[str, Notice] = {
     "deleted": _deleted,
     "deleted-without-successor": replace(_deleted, new_key_id=None, instruction=""),
     "address-changed": _address_changed,
+    "rotation-ahead": _ahead,
+    "rotation-ahead-of-a-key-never-used": replace(
+        _ahead, old_key_last_use=None, grace_days=1, limit_days=3650, instruction=""
+    ),
 }
 """Each notice by a name for it."""
+
+ORGANISATION = Organisation(
+    help_url="https://wiki.example.com/aws/access-keys",
+    support_contact="#cloud-help, or cloud-help@example.com",
+    reply_to="cloud-help@example.com",
+)
+ORGANISATIONS: dict[str, Organisation] = {
+    "described": ORGANISATION,
+    "without-a-page": Organisation(
+        script_url="https://git.example.com/acme/iam-key-rotator/raw/scripts/decryption.py",
+        support_contact="your team lead",
+    ),
+    "with-a-page-alone": replace(ORGANISATION, support_contact=None),
+    "silent": Organisation(),
+}
+"""Each kind of organisation, by what its stack says of it."""

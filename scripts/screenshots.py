@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from functions.mail.message import compose
 from scripts.reporting.page import as_html
-from scripts.sample_mails import NOTICES, RECIPIENT
+from scripts.sample_mails import NOTICES, ORGANISATION, RECIPIENT
 from scripts.sample_report import SURVEY
 
 Scheme = Literal["dark", "light"]
@@ -46,6 +46,7 @@ _MAILS: dict[str, tuple[Scheme, ...]] = {
     "reactivated": ("light",),
     "deleted": ("light", "dark"),
     "address-changed": ("light",),
+    "rotation-ahead": ("light",),
 }
 
 
@@ -62,7 +63,7 @@ class Picture:
 def pictures() -> Iterator[Picture]:
     """List what is taken."""
     for name, schemes in _MAILS.items():
-        mail = compose(NOTICES[name], RECIPIENT)
+        mail = compose(NOTICES[name], RECIPIENT, ORGANISATION)
         for scheme in schemes:
             yield Picture(name=f"mail-{name}-{scheme}", page=mail.html, width=720, scheme=scheme)
     for scheme in _SCHEMES:

@@ -5,7 +5,7 @@ What only some notices lack, or what comes of values, shows in rendering alone: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -15,7 +15,7 @@ from jinja2 import nodes
 
 from functions.mail.wording import Wording
 
-_ALWAYS_THERE = {"notice", "self", "super", "loop", "caller", "varargs", "kwargs"}
+_ALWAYS_THERE = {"notice", "organisation", "self", "super", "loop", "caller", "varargs", "kwargs"}
 _ASKS_WHETHER_THERE = {"defined", "undefined", "default", "d"}
 
 
@@ -33,7 +33,7 @@ class Fault:
 
 
 def faults_in(
-    wording: Wording, sources: Mapping[str, str], own: Iterable[str], notices: Iterable[object]
+    wording: Wording, sources: Mapping[str, str], own: Iterable[str], samples: Mapping[str, Sequence[object]]
 ) -> set[Fault]:
     """Tell what can be right in no mail: syntax, unknown names and fields, and what reaches beyond the sandbox.
 
@@ -41,7 +41,8 @@ def faults_in(
         wording: what the templates are going to be read by.
         sources: all templates by name.
         own: the names of those whose faults are told.
-        notices: one of each kind, at least. A field that none of them has is unknown.
+        samples: by the name that a template knows them by, one of each kind at least. A field that none of them has is
+            unknown.
     """
     faults: set[Fault] = set()
     trees: dict[str, nodes.Template] = {}
@@ -53,7 +54,7 @@ def faults_in(
     names = _ALWAYS_THERE | set(wording.globals) | set(chain.from_iterable(map(_names_given, trees.values())))
     for name in own:
         if tree := trees.get(name):
-            told = chain(_unknown(tree, wording, names), _unsafe(tree), _unknown_fields(tree, list(notices)))
+            told = chain(_unknown(tree, wording, names), _unsafe(tree), _unknown_fields(tree, samples))
             faults.update(Fault(name, line, words) for line, words in told)
     return faults
 
@@ -96,15 +97,14 @@ def _constant(node: nodes.Node) -> object:
     return node.value if isinstance(node, nodes.Const) else None
 
 
-def _unknown_fields(tree: nodes.Template, notices: list[object]) -> Iterator[tuple[int, str]]:
-    if any(name.ctx != "load" and name.name == "notice" for name in tree.find_all(nodes.Name)):
-        return
+def _unknown_fields(tree: nodes.Template, samples: Mapping[str, Sequence[object]]) -> Iterator[tuple[int, str]]:
+    renamed = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
     asked = _asked_whether_there(tree)
     for node in tree.find_all(nodes.Getattr):
         path = _path(node)
-        if path[:1] != ["notice"] or id(node) in asked or node.attr.startswith("_"):
+        if not path or path[0] in renamed or id(node) in asked or node.attr.startswith("_"):
             continue
-        owners = _values(path[1:-1], notices)
+        owners = _values(path[1:-1], samples.get(path[0], ()))
         if owners and not any(hasattr(owner, node.attr) for owner in owners):
             yield node.lineno, f"{'.'.join(path[:-1])} has no attribute {node.attr!r}"
 
@@ -117,9 +117,9 @@ def _path(node: nodes.Node) -> list[str]:
     return [*before, node.attr] if before and isinstance(node, nodes.Getattr) else []
 
 
-def _values(path: list[str], notices: list[object]) -> list[Any]:
-    """Follow a path through every notice, as far as it goes."""
-    values = notices
+def _values(path: list[str], samples: Sequence[object]) -> list[Any]:
+    """Follow a path through every sample, as far as it goes."""
+    values = list(samples)
     for attribute in path:
         values = [getattr(value, attribute) for value in values if hasattr(value, attribute)]
     return values

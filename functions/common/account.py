@@ -18,6 +18,11 @@ class Account:
     id: str
     alias: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The alias, or the id of an account that has none."""
+        return self.alias or self.id
+
     def __str__(self) -> str:
         """Name the account as a reader knows it: ``acme-prod (111122223333)``, or the id alone."""
         return f"{self.alias} ({self.id})" if self.alias else self.id

@@ -67,7 +67,7 @@ class Entry:
         grace_ended_on: when the grace period was over, for a key that lives on by extension.
         round: how often the key has been entered for its end after the first time.
         confirmed_at: when the successor was first found used.
-        reminded_at: when the user was last reminded of the coming end.
+        reminded_at: when the user was last reminded of the coming end, or told that this key is to be replaced.
         reminded_by: the run that did it.
         windows: how many recovery windows have begun: a key that is reactivated gets another one.
         attempts: how often the deletion has failed.

@@ -43,6 +43,10 @@ class Environment:
 
     table: str
     mail_from: str
+    reply_to: str | None
+    help_url: str | None
+    decryption_script_url: str | None
+    support_contact: str | None
     account_id: str
     region: str
     mail_client: MailClient
@@ -52,6 +56,7 @@ class Environment:
     delete_after_days: int
     recovery_days: int
     reminder_days: int
+    announce_days: int
     grace_extension_days: int
     delete_unconfirmed: bool
     address_hold_days: int
@@ -82,6 +87,10 @@ def parse(variables: Mapping[str, str]) -> Environment:
     environment = Environment(
         table=reader.required("IAM_KEY_ROTATOR_TABLE"),
         mail_from=mail_from,
+        reply_to=reader.optional("REPLY_TO"),
+        help_url=reader.optional("HELP_URL"),
+        decryption_script_url=reader.optional("DECRYPTION_SCRIPT_URL"),
+        support_contact=reader.optional("SUPPORT_CONTACT"),
         account_id=reader.optional("ACCOUNT_ID") or "",
         region=reader.optional("AWS_REGION") or "",
         mail_client=mail_client,
@@ -91,6 +100,7 @@ def parse(variables: Mapping[str, str]) -> Environment:
         delete_after_days=reader.number("DELETE_AFTER_DAYS", default=5, highest=3650),
         recovery_days=reader.number("RECOVERY_DAYS", default=0, highest=3650),
         reminder_days=reader.number("REMINDER_DAYS", default=1, highest=3650),
+        announce_days=reader.number("ANNOUNCE_DAYS", default=0, highest=3650),
         grace_extension_days=reader.number("GRACE_EXTENSION_DAYS", default=14, highest=3650),
         delete_unconfirmed=reader.boolean("DELETE_UNCONFIRMED", default=False),
         address_hold_days=reader.number("ADDRESS_HOLD_DAYS", default=2, highest=3650),

@@ -397,10 +397,10 @@ class Ledger:
             self._put(entry, put)  # the successor is gone, or settled: it waits for this key no longer
 
     def remind(self, entry: Entry, at: datetime, by: str) -> None:
-        """Note that the user is being reminded, so that of several runs one does it.
+        """Note that the user is being told of what is coming, so that of several runs one does it.
 
         Args:
-            entry: the key that ends.
+            entry: the key that ends, or is to be replaced.
             at: the time.
             by: the run; sent again after its answer was lost, the note is still this run's.
         """
@@ -408,8 +408,8 @@ class Ledger:
             entry.user,
             entry.key_id,
             assign={"reminded_at": at, "reminded_by": by},
-            condition="#status = :expiring AND (attribute_not_exists(reminded_at) OR reminded_by = :set_reminded_by)",
-            values={":expiring": Status.EXPIRING},
+            condition="#status = :status AND (attribute_not_exists(reminded_at) OR reminded_by = :set_reminded_by)",
+            values={":status": entry.status},
         )
 
     def not_reminded(self, entry: Entry, by: str) -> None:

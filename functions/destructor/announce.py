@@ -18,7 +18,9 @@ from functions.common.errors import reason
 from functions.common.tags import UserPolicy, is_allowed, same_address
 from functions.common.terms import Terms
 from functions.destructor.decide import MOST_WINDOWS, Use
-from functions.mail.message import KeyDeactivated, KeyReactivated, KeyReminder, Notice, OldKeyDeleted, compose
+from functions.mail.message import compose
+from functions.mail.notices import KeyDeactivated, KeyReactivated, KeyReminder, Notice, OldKeyDeleted
+from functions.mail.organisation import Organisation
 from functions.mail.sender import connect, deliver
 from functions.mail.transport import Mailer
 
@@ -117,7 +119,7 @@ class Announcer:
 
     def _send(self, entry: Entry, notice: Notice, to: str, user_id: str) -> bool:
         try:
-            deliver(self._mailer, compose(notice, to, user_id=user_id))
+            deliver(self._mailer, compose(notice, to, Organisation.of(self.environment), user_id=user_id))
         except Exception as fault:  # noqa: BLE001 (an operator's own template may fail in any way)
             telemetry.error("mail_failed", user=entry.user, key=entry.key_id, reason=reason(fault))
             telemetry.count("MailsFailed")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from email.utils import formataddr, parseaddr
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -19,12 +20,13 @@ from botocore.exceptions import ConnectionError as CannotConnect
 from botocore.parsers import ResponseParserError
 
 from functions.common.errors import MailError, MailServiceError, MailThrottled, MailUnanswered, RecipientRefused
+from functions.mail.calendar_entry import CONTENT_TYPE, FILE_NAME
 from functions.mail.message import Message
 from functions.mail.reply import quote
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
-    from mypy_boto3_sesv2.type_defs import ContentTypeDef, SendEmailRequestTypeDef
+    from mypy_boto3_sesv2.type_defs import ContentTypeDef, MessageTypeDef, SendEmailRequestTypeDef
 
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html and the common errors of the API.
 _PASSING = {"RequestTimeout", "ServiceUnavailable"}
@@ -71,14 +73,11 @@ class SesMailer:
         request: SendEmailRequestTypeDef = {
             "FromEmailAddress": self._mail_from,
             "Destination": {"ToAddresses": [message.to]},
-            "Content": {
-                "Simple": {
-                    "Subject": _utf8(message.subject),
-                    "Body": {"Text": _utf8(message.text), "Html": _utf8(message.html)},
-                }
-            },
+            "Content": {"Simple": self._content(message)},
             "EmailTags": [{"Name": name, "Value": value} for name, value in message.tags.items()],
         }
+        if message.reply_to:
+            request["ReplyToAddresses"] = [message.reply_to]
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
         unanswered: MailUnanswered | None = None
@@ -96,6 +95,29 @@ class SesMailer:
                 return
         if unanswered is not None:
             raise unanswered
+
+    def _content(self, message: Message) -> MessageTypeDef:
+        content: MessageTypeDef = {
+            "Subject": _utf8(message.subject),
+            "Body": {"Text": _utf8(message.text), "Html": _utf8(message.html)},
+            "Headers": [{"Name": name, "Value": value} for name, value in message.headers.items()],
+        }
+        if message.calendar and self._takes_attachments:
+            content["Attachments"] = [
+                {
+                    "FileName": FILE_NAME,
+                    "ContentType": CONTENT_TYPE,
+                    "ContentDisposition": "ATTACHMENT",
+                    "RawContent": message.calendar.encode(),
+                }
+            ]
+        return content
+
+    @cached_property
+    def _takes_attachments(self) -> bool:
+        """Whether the SDK knows of attachments: the one that comes with Lambda may be older, and refuse the mail."""
+        message: Any = self._client.meta.service_model.shape_for("Message")
+        return "Attachments" in message.members
 
     def _call(self, request: SendEmailRequestTypeDef, message: Message) -> None:
         try:

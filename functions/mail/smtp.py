@@ -21,6 +21,7 @@ from functions.common.errors import (
     MailUnanswered,
     RecipientRefused,
 )
+from functions.mail.calendar_entry import FILE_NAME
 from functions.mail.deadline import ANSWER_SECONDS, ATTEMPT_SECONDS, cut_off
 from functions.mail.message import Message
 from functions.mail.reply import quote
@@ -230,6 +231,12 @@ def _envelope(message: Message, mail_from: str) -> EmailMessage:
     envelope["Subject"] = message.subject
     envelope["Date"] = localtime()
     envelope["Message-ID"] = make_msgid(domain=parseaddr(mail_from)[1].rpartition("@")[2])
+    for name, value in message.headers.items():
+        envelope[name] = value
+    if message.reply_to:
+        envelope["Reply-To"] = message.reply_to
     envelope.set_content(message.text)
     envelope.add_alternative(message.html, subtype="html")
+    if message.calendar:
+        envelope.add_attachment(message.calendar, subtype="calendar", filename=FILE_NAME, params={"method": "PUBLISH"})
     return envelope

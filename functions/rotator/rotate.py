@@ -30,12 +30,14 @@ from functions.common.errors import (
     SealingError,
     reason,
 )
-from functions.common.keys import AccessKey, AccessKeys, KeyMaker, KeyPair
+from functions.common.keys import AccessKey, AccessKeys, KeyMaker, KeyPair, LastUse
 from functions.common.ledger import Ledger
 from functions.common.parameters import parameter_name
 from functions.common.secrets import Seal, SealedPair, SecretStore
 from functions.common.terms import Terms
-from functions.mail.message import NewKey, PlainKey, SealedKey, compose
+from functions.mail.message import compose
+from functions.mail.notices import Cause, NewKey, PlainKey, SealedKey
+from functions.mail.organisation import Organisation
 from functions.mail.sender import deliver
 from functions.mail.transport import Mailer
 from functions.rotator.addresses import SCHEDULE_SLACK
@@ -58,6 +60,7 @@ class Tools:
         secrets: where encryption keys are kept; built when there is first something to store or to remove.
         encrypt: whether new pairs are sealed before they are mailed.
         region: where the encryption keys are, as the mail tells the user.
+        organisation: what mails say of who sends them.
         terms: on which terms old keys end, as the mail tells the user.
         allowed_email_domains: where mail may go to; empty: anywhere.
         run: identifies this run.
@@ -72,6 +75,7 @@ class Tools:
     encrypt: bool
     mailer: Mailer
     account: Account
+    organisation: Organisation
     region: str
     terms: Terms
     allowed_email_domains: frozenset[str]
@@ -101,7 +105,7 @@ def rotate(user: User, key: AccessKey, known: Entry | None, tools: Tools) -> Non
     entry = tools.ledger.begin(
         known or _seen_first(user, key), now=tools.now(), email=user.policy.email, sealed=tools.encrypt
     )
-    seal = _prepare(user, entry, tools)
+    seal, last_use = _prepare(user, entry, tools)
     pair = _create(user, entry, tools)
     try:
         sealed = seal.close(user.name, pair) if seal else None
@@ -112,7 +116,7 @@ def rotate(user: User, key: AccessKey, known: Entry | None, tools: Tools) -> Non
             parameter=sealed.parameter if sealed else None,
         )
         delete_on = end_of_grace(user, tools)
-        mail(user, entry, pair.id, sealed or pair, delete_on, tools)
+        mail(user, entry, pair.id, sealed or pair, last_use, delete_on, tools)
     except MailUnanswered:
         back_off(entry, tools)
         raise
@@ -128,16 +132,22 @@ def end_of_grace(user: User, tools: Tools) -> datetime:
 
 
 def mail(
-    user: User, entry: Entry, new_key_id: str, pair: KeyPair | SealedPair, delete_on: datetime, tools: Tools
+    user: User,
+    entry: Entry,
+    new_key_id: str,
+    pair: KeyPair | SealedPair,
+    last_use: LastUse | None,
+    delete_on: datetime,
+    tools: Tools,
 ) -> None:
-    """Mail a user the new key, sealed or plain.
+    """Mail a user the new key, sealed or plain; ``last_use`` is the old key's.
 
     Raises:
         MailUnanswered: it may have been accepted.
         MailError: it was not accepted.
     """
-    notice = _notice(user, entry, new_key_id, pair, delete_on, tools)
-    deliver(tools.mailer, compose(notice, user.policy.email, user_id=user.id), pause=tools.pause)
+    notice = _notice(user, entry, new_key_id, pair, last_use, delete_on, tools)
+    deliver(tools.mailer, compose(notice, user.policy.email, tools.organisation, user_id=user.id), pause=tools.pause)
 
 
 def arm(entry: Entry, new_key_id: str, new_key_created_at: datetime, delete_on: datetime, tools: Tools) -> None:
@@ -229,13 +239,18 @@ def _seen_first(user: User, key: AccessKey) -> Entry:
     return Entry(user=user.name, user_id=user.id, key_id=key.id, status=Status.CURRENT, created_at=key.created_at)
 
 
-def _prepare(user: User, entry: Entry, tools: Tools) -> Seal | None:
-    """Try what could fail for everybody, while there is nothing to take back: store the key, write the mail."""
+def _prepare(user: User, entry: Entry, tools: Tools) -> tuple[Seal | None, LastUse | None]:
+    """Try what could fail for everybody, while there is nothing to take back: store the key, write the mail.
+
+    Returns:
+        What seals the new pair, if anything does; and the old key's last use, which the mail tells.
+    """
     try:
+        last_use = tools.keys.last_use(entry.key_id)
         seal = tools.secrets().prepare(user.name, user.id, entry.attempt or "") if tools.encrypt else None
         pair = SealedPair(block="none", parameter=seal.parameter) if seal else _STAND_IN
-        notice = _notice(user, entry, _STAND_IN.id, pair, end_of_grace(user, tools), tools)
-        compose(notice, user.policy.email, user_id=user.id)
+        notice = _notice(user, entry, _STAND_IN.id, pair, last_use, end_of_grace(user, tools), tools)
+        compose(notice, user.policy.email, tools.organisation, user_id=user.id)
     except SealingError:
         # Stored it may be all the same, if the answer was lost. It opens nothing, and the next rotation overwrites it.
         with contextlib.suppress(BotoCoreError, ClientError):
@@ -245,7 +260,7 @@ def _prepare(user: User, entry: Entry, tools: Tools) -> Seal | None:
     except Exception:
         withdraw(user, entry, tools)
         raise
-    return seal
+    return seal, last_use
 
 
 def _create(user: User, entry: Entry, tools: Tools) -> KeyPair:
@@ -266,10 +281,18 @@ def _create(user: User, entry: Entry, tools: Tools) -> KeyPair:
 
 
 def _notice(
-    user: User, entry: Entry, new_key_id: str, pair: KeyPair | SealedPair, delete_on: datetime, tools: Tools
+    user: User,
+    entry: Entry,
+    new_key_id: str,
+    pair: KeyPair | SealedPair,
+    last_use: LastUse | None,
+    delete_on: datetime,
+    tools: Tools,
 ) -> NewKey:
     if isinstance(pair, SealedPair):
-        content: SealedKey | PlainKey = SealedKey(block=pair.block, parameter=pair.parameter, region=tools.region)
+        content: SealedKey | PlainKey = SealedKey(
+            block=pair.block, parameter=pair.parameter, region=tools.region, account=tools.account.id
+        )
     else:
         content = PlainKey(secret=pair.secret)
     return NewKey(
@@ -277,6 +300,8 @@ def _notice(
         account=tools.account,
         new_key_id=new_key_id,
         old_key_id=entry.key_id,
+        old_key_last_use=last_use,
+        cause=Cause(age_days=(tools.now() - entry.created_at).days, limit_days=user.policy.rotate_after_days),
         outlook=tools.terms.outlook(delete_on),
         instruction=user.policy.instruction,
         content=content,

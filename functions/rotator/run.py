@@ -28,6 +28,7 @@ from functions.common.ledger import TRANSACTION_LIMIT, Ledger
 from functions.common.secrets import SecretStore
 from functions.common.tags import same_address
 from functions.common.terms import Terms
+from functions.mail.organisation import Organisation
 from functions.mail.sender import connect
 from functions.rotator import audit, census, followup, learn, renames
 from functions.rotator.case import Case
@@ -184,7 +185,7 @@ class Run:
                 self.summary.rearmed += chore is Chore.REARM
 
     def _follow_up_all(self, users: Sequence[User]) -> None:
-        now, days = self.now(), self.environment.reminder_days
+        days, now = followup.Days.of(self.environment), self.now()
         told = [item for user in users for item in followup.due(user, self._rules(user), days, now)]
         for outcome in work_through(self._follow_up, told, may_start=self._may_mail):
             item = outcome.item
@@ -194,6 +195,7 @@ class Run:
                 self._fail(item.user.name, outcome.fault)
             else:
                 self.summary.reminded += item.matter is Matter.REMINDER and outcome.result is True
+                self.summary.announced += item.matter is Matter.ANNOUNCEMENT and outcome.result is True
 
     def _follow_up(self, item: FollowUp) -> bool:
         try:
@@ -341,6 +343,7 @@ class Run:
             encrypt=self.environment.encrypt_key_pair,
             mailer=connect(self.environment, self.clients),
             account=account.look_up(self.environment.account_id, self.clients.iam),
+            organisation=Organisation.of(self.environment),
             region=self.environment.region,
             terms=Terms.of(self.environment),
             allowed_email_domains=self.environment.allowed_email_domains,

@@ -17,6 +17,7 @@ class Summary:
     """Counts, and for users who need somebody's attention their names with the reason. Never holds key material.
 
     Attributes:
+        announced: users who were told that their key is going to be replaced.
         swept: chores of the sweep that were done.
         taken_back: rotations whose mail was accepted, and which were undone.
         remaining: users who were not served, for lack of time, of a mail service that works, or of IAM's patience.
@@ -37,6 +38,7 @@ class Summary:
     rearmed: int = 0
     swept: int = 0
     reminded: int = 0
+    announced: int = 0
     in_grace: int = 0
     not_due: int = 0
     remaining: int = 0
@@ -87,6 +89,7 @@ class Summary:
             "rearmed": self.rearmed,
             "swept": self.swept,
             "reminded": self.reminded,
+            "announced": self.announced,
             "in_grace": self.in_grace,
             "not_due": self.not_due,
             "remaining": self.remaining,

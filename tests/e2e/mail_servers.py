@@ -83,14 +83,23 @@ class MailgunServer(ThreadingHTTPServer):
         return f"http://{LOOPBACK}:{self.server_port}/v3/mail.example.com/messages"
 
 
+def _fields(content_type: str, body: bytes) -> dict[str, str]:
+    """Read a form, whether or not a file goes along with it."""
+    if not content_type.startswith("multipart/"):
+        return {name: values[0] for name, values in parse_qs(body.decode()).items()}
+    form = email.message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    return {
+        str(part.get_param("name", header="Content-Disposition")): part.get_payload(decode=True).decode()  # type: ignore[union-attr]
+        for part in form.walk()
+        if not part.is_multipart()
+    }
+
+
 class _MailgunHandler(BaseHTTPRequestHandler):
     server: MailgunServer
 
     def do_POST(self) -> None:
-        form = {
-            name: values[0]
-            for name, values in parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode()).items()
-        }
+        form = _fields(self.headers["Content-Type"], self.rfile.read(int(self.headers["Content-Length"])))
         if self.headers["Authorization"] != f"Basic {b64encode(f'api:{MAILGUN_KEY}'.encode()).decode()}":
             self._answer(401, "Forbidden")
             return

@@ -123,7 +123,7 @@ def assert_right_person_got_it(world: World) -> None:
 
 
 def new_keys(mails: list[Mail]) -> list[Mail]:
-    return [mail for mail in mails if mail.subject.startswith("New AWS access key")]
+    return [mail for mail in mails if ": new AWS access key for" in mail.subject]
 
 
 @pytest.mark.parametrize("kind", STRIKING)

@@ -65,7 +65,7 @@ def test_destructor_outage_longer_than_the_stream_keeps_records() -> None:
         assert summary["rearmed"] == 1
         assert set(world.keys("alice")) == {new}
         assert world.parameters() == {}
-        assert subjects(world)[-1].startswith("Old AWS access key")
+        assert subjects(world)[-1].startswith("Done: old AWS access key")
 
 
 def test_lost_record_of_a_key_whose_mail_nobody_has_read() -> None:
@@ -269,4 +269,4 @@ def test_ttl_that_never_comes() -> None:
         world.live(days=6)
 
         assert set(world.keys("alice")) == {new}
-        assert subjects(world)[-1].startswith("Old AWS access key")
+        assert subjects(world)[-1].startswith("Done: old AWS access key")

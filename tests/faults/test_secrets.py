@@ -56,7 +56,7 @@ class Wire:
         def also_note(operation: str, body: bytes) -> None:
             observe(operation, body)
             text = body.decode()
-            if operation != "PutParameter" and not (operation == "SendEmail" and "New AWS access key for" in text):
+            if operation != "PutParameter" and not (operation == "SendEmail" and ": new AWS access key for" in text):
                 self.sent.append(text if text.startswith("{") else unquote_plus(text))
 
         world.controller.observe = also_note

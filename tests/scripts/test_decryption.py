@@ -25,9 +25,10 @@ from hypothesis import strategies as st
 from functions.common.keys import KeyPair
 from functions.common.parameters import parameter_name
 from functions.common.secrets import SecretStore
-from functions.mail.message import NewKey, compose
+from functions.mail.message import compose
+from functions.mail.notices import NewKey
 from scripts import decryption
-from scripts.sample_mails import NOTICES, RECIPIENT
+from scripts.sample_mails import NOTICES, ORGANISATION, RECIPIENT
 
 SCRIPT = Path(decryption.__file__)
 SECRET = "not-a-real-secret/but+as=odd"
@@ -203,7 +204,7 @@ class TestWithoutATraceInTheHistory:
     def test_what_is_documented_has_no_half_of_a_secret_in_a_command(self) -> None:
         """The README, the help and the mail are what people copy."""
         notice = next(notice for notice in NOTICES.values() if isinstance(notice, NewKey) and notice.sealed)
-        mail = compose(notice, RECIPIENT)
+        mail = compose(notice, RECIPIENT, ORGANISATION)
         readme = (SCRIPT.parents[1] / "README.md").read_text(encoding="utf-8")
         texts = [mail.text, html.unescape(re.sub(r"<[^>]*>", "\n", mail.html)), readme, decryption.EXAMPLES]
         commands = [line for text in texts for line in text.splitlines() if "python3 scripts/decryption.py" in line]

@@ -13,7 +13,7 @@ import pytest
 from functions.mail import message
 from functions.mail.message import compose
 from scripts.preview_mails import faults_of, main
-from scripts.sample_mails import NOTICES, RECIPIENT
+from scripts.sample_mails import NOTICES, ORGANISATION, RECIPIENT
 
 NEW_KEY = message.TEMPLATES / "new_key.txt.j2"
 
@@ -44,7 +44,7 @@ def test_samples_take_every_turn_of_every_template(tmp_path: Path) -> None:
 
     kinds = {notice.template for notice in NOTICES.values()}
     for notice in NOTICES.values():
-        compose(notice, RECIPIENT, folders=(tmp_path,))
+        compose(notice, RECIPIENT, ORGANISATION, folders=(tmp_path,))
 
     assert kinds == {path.name.split(".")[0] for path in message.TEMPLATES.iterdir()} - {"base", "outlook", "parts"}
     assert len(turns) > 50
@@ -54,7 +54,7 @@ def test_samples_take_every_turn_of_every_template(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NOTICES)
 def test_text_part_is_laid_out_for_a_terminal(name: str) -> None:
     """A wrapped line, a gap or a stray space makes a mail that carries a key look like a forged one."""
-    text = compose(NOTICES[name], RECIPIENT).text
+    text = compose(NOTICES[name], RECIPIENT, ORGANISATION).text
     lines = text.splitlines()
 
     assert [line for line in lines if len(line) > 79 and not line.startswith(("python3 ", "gAAAAA"))] == []
@@ -68,7 +68,7 @@ def test_text_part_is_laid_out_for_a_terminal(name: str) -> None:
 
 @pytest.mark.parametrize("name", NOTICES)
 def test_values_of_a_mail_stand_below_each_other(name: str) -> None:
-    labels = re.findall(r"(?m)^  [A-Z][\w ]+:  +(?=\S)", compose(NOTICES[name], RECIPIENT).text)
+    labels = re.findall(r"(?m)^  [A-Z][\w ]+:  +(?=\S)", compose(NOTICES[name], RECIPIENT, ORGANISATION).text)
 
     assert len(labels) >= 3
     assert len({len(label) for label in labels}) == 1
@@ -78,7 +78,7 @@ def test_values_of_a_mail_stand_below_each_other(name: str) -> None:
 @pytest.mark.parametrize("name", NOTICES)
 def test_both_parts_say_the_same_under_each_heading(name: str) -> None:
     """Which of the two somebody reads, their program decides."""
-    mail = compose(NOTICES[name], RECIPIENT)
+    mail = compose(NOTICES[name], RECIPIENT, ORGANISATION)
     headings = re.findall(r"(?m)^(.+)\n-{3,}$", mail.text)
     text = words(re.sub(r"(?m)^-+$", "", mail.text))
     page = words(html.unescape(re.sub(r"<[^>]*>", " ", mail.html.partition("<body")[2])))
@@ -249,7 +249,7 @@ def test_all_faults_of_all_templates_come_at_once(folder: Path) -> None:
     faults = [fault.removeprefix("key_reminder.txt.j2, ") for fault in faults_of(folder)]
 
     assert [fault.split("; the names")[0] for fault in faults] == [
-        "base.txt.j2, line 1: 'functions.mail.message.AddressChanged object' has no attribute 'new_key_id'",
+        "base.txt.j2, line 1: 'functions.mail.notices.AddressChanged object' has no attribute 'new_key_id'",
         "greeting.txt.j2: no mail uses it",
         "key_deactivated.html.j2, line 2: notice has no attribute 'new_key'",
         "key_reactivated.txt.j2: it is not UTF-8 text",
@@ -290,7 +290,7 @@ def test_writes_every_mail_in_both_parts(folder: Path, tmp_path: Path) -> None:
     assert (
         (tmp_path / "mails" / "deleted.txt")
         .read_text()
-        .startswith("Subject: Old AWS access key of alice in acme-prod (111122223333) deleted\n\nDear alice,\n")
+        .startswith("Subject: Done: old AWS access key of alice in acme-prod deleted\n\nDear alice,\n")
     )
 
 

@@ -32,6 +32,10 @@ def test_only_table_and_sender_are_required() -> None:
     assert parse(REQUIRED) == Environment(
         table="key-ledger",
         mail_from="keys@example.com",
+        reply_to=None,
+        help_url=None,
+        decryption_script_url=None,
+        support_contact=None,
         account_id="",
         region="",
         mail_client="ses",
@@ -41,6 +45,7 @@ def test_only_table_and_sender_are_required() -> None:
         delete_after_days=5,
         recovery_days=0,
         reminder_days=1,
+        announce_days=0,
         grace_extension_days=14,
         delete_unconfirmed=False,
         address_hold_days=2,
@@ -59,12 +64,17 @@ def test_only_table_and_sender_are_required() -> None:
 
 def test_every_value_is_read() -> None:
     read = environment(
+        REPLY_TO="help@example.com",
+        HELP_URL="https://wiki.example.com/keys",
+        DECRYPTION_SCRIPT_URL="https://git.example.com/decryption.py",
+        SUPPORT_CONTACT="#cloud-help",
         ACCOUNT_ID="111122223333",
         AWS_REGION="eu-central-1",
         ROTATE_AFTER_DAYS="0",
         DELETE_AFTER_DAYS="3650",
         RECOVERY_DAYS="7",
         REMINDER_DAYS="0",
+        ANNOUNCE_DAYS="14",
         GRACE_EXTENSION_DAYS="3",
         DELETE_UNCONFIRMED="true",
         ADDRESS_HOLD_DAYS="0",
@@ -83,6 +93,10 @@ def test_every_value_is_read() -> None:
     assert (read.account_id, read.region) == ("111122223333", "eu-central-1")
     assert (read.rotate_after_days, read.delete_after_days) == (0, 3650)
     assert (read.recovery_days, read.reminder_days, read.grace_extension_days) == (7, 0, 3)
+    assert read.announce_days == 14
+    assert (read.reply_to, read.support_contact) == ("help@example.com", "#cloud-help")
+    assert read.help_url == "https://wiki.example.com/keys"
+    assert read.decryption_script_url == "https://git.example.com/decryption.py"
     assert read.delete_unconfirmed is True
     assert (read.address_hold_days, read.audit_days) == (0, 1)
     assert read.user_paths == ("/people/", "/robots/ci/")
@@ -110,7 +124,7 @@ def test_switch_takes_exact_words_only(name: str, value: str) -> None:
     "name",
     [
         *("ROTATE_AFTER_DAYS", "DELETE_AFTER_DAYS", "RECOVERY_DAYS"),
-        *("REMINDER_DAYS", "GRACE_EXTENSION_DAYS", "ADDRESS_HOLD_DAYS"),
+        *("REMINDER_DAYS", "ANNOUNCE_DAYS", "GRACE_EXTENSION_DAYS", "ADDRESS_HOLD_DAYS"),
     ],
 )
 def test_days_are_ascii_digits_up_to_3650(name: str, value: str) -> None:

@@ -9,7 +9,7 @@ from tests.functions.destructor.conftest import Rotated, removals
 from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import START, TABLE, new_world
 
-DELETED = "Old AWS access key of alice in 123456789012 deleted"
+DELETED = "Done: old AWS access key of alice in 123456789012 deleted"
 
 
 def fail_to_write(*_: object) -> None:

@@ -151,5 +151,5 @@ class TestWithoutAnyGrace:
             wait_and_run(world, 1)
 
         assert world.keys("alice") == {unread.old: "Inactive", unread.new: "Active"}
-        assert [subject.rpartition(" ")[2] for subject in unread.notices] == ["soon", "soon", "soon", "deactivated"]
+        assert [subject.rpartition(" ")[2] for subject in unread.notices] == ["yet", "yet", "yet", "deactivated"]
         assert unread.parameter

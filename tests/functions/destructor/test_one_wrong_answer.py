@@ -87,7 +87,7 @@ def test_user_or_key_that_is_absent_from_one_answer_loses_nothing(unread: Rotate
     assert (replaces, attempts) == (unread.old, "1")
     assert world.keys("alice") == {unread.new: "Active"}
     assert not unread.parameter
-    assert unread.notices == ["Old AWS access key of alice in 123456789012 deleted"]
+    assert unread.notices == ["Done: old AWS access key of alice in 123456789012 deleted"]
     assert world.broken_promises == []
 
 

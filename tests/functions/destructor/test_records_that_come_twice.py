@@ -147,7 +147,7 @@ def test_process_that_dies_between_deleting_and_telling_tells_when_the_record_co
     world.deliver_stream()
 
     assert world.controller.struck == "DeleteParameter"
-    assert rotated.notices == ["Old AWS access key of alice in 123456789012 deleted"]
+    assert rotated.notices == ["Done: old AWS access key of alice in 123456789012 deleted"]
     assert "replaces" not in world.ledger()[rotated.new]
 
 

@@ -66,7 +66,7 @@ def test_key_ends_under_the_new_name(
     assert {key: item["status"] for key, item in world.ledger(new_name).items()} == {rotated.new: "current"}
     assert {"replaces", "unconfirmed_since", "sealed_by"}.isdisjoint(world.ledger(new_name)[rotated.new])
     assert world.parameters() == {}
-    assert rotated.notices[-1] == f"Old AWS access key of {new_name} in 123456789012 deleted"
+    assert rotated.notices[-1] == f"Done: old AWS access key of {new_name} in 123456789012 deleted"
     assert world.broken_promises == []
 
 

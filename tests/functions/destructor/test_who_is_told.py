@@ -16,7 +16,9 @@ FORMER, PRESENT = "alice@example.com", "alice@elsewhere.example"
 def told(world: World) -> list[tuple[str, str]]:
     """List who was told what after the mail with the new key, oldest first at each address."""
     mails = [*world.misaddressed, *world.people["alice"].mails]
-    return [(mail.to, mail.subject.rpartition(" ")[2]) for mail in mails if not mail.subject.startswith("New")]
+    return [
+        (mail.to, mail.subject.rpartition(" ")[2]) for mail in mails if ": new AWS access key for" not in mail.subject
+    ]
 
 
 class TestWhileTheAddressesDiffer:

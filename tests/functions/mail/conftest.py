@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -34,7 +34,15 @@ def message() -> Message:
         text="The secret is not-a-real-secret, grüße\n",
         html="<p>The secret is not-a-real-secret, grüße</p>\n",
         tags={"ikr-notice": "new_key", "ikr-user": "AIDAFAKE000000000001"},
+        thread="AKIAFAKE00000000OLD1",
     )
+
+
+@pytest.fixture
+def deadline(message: Message) -> Message:
+    """A mail with all that a mail can have."""
+    calendar = "BEGIN:VCALENDAR\r\nSUMMARY:not for everybody\r\nEND:VCALENDAR\r\n"
+    return replace(message, reply_to="cloud-help@example.com", calendar=calendar)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import email
+import email.policy
 import logging
 import traceback
 from base64 import b64encode
@@ -34,7 +36,24 @@ def test_mail_is_posted_with_the_key(http_service: HttpService, message: Message
         "o:tracking": ["no"],
         "o:require-tls": ["yes"],
         "o:skip-verification": ["no"],
+        **{f"h:{name}": [value] for name, value in message.headers.items()},
     }
+
+
+def test_deadline_goes_along_as_a_file_and_an_answer_goes_elsewhere(
+    http_service: HttpService, deadline: Message
+) -> None:
+    mailer_for(http_service.url).send(deadline)
+
+    [(_, headers, body)] = http_service.requests
+    head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
+    form = email.message_from_bytes(head + body, policy=email.policy.HTTP)
+    parts = {part.get_param("name", header="Content-Disposition"): part for part in form.iter_parts()}
+    assert parts["h:Reply-To"].get_content() == "cloud-help@example.com"
+    assert parts["text"].get_payload(decode=True).decode() == deadline.text
+    assert parts["attachment"].get_filename() == "deadline.ics"
+    assert parts["attachment"].get_content_type() == "text/calendar"
+    assert parts["attachment"].get_payload(decode=True).decode() == deadline.calendar
 
 
 @pytest.mark.parametrize(

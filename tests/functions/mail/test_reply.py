@@ -22,7 +22,13 @@ BLOCK = Fernet(Fernet.generate_key()).encrypt(b"not real").decode()
 
 
 def message(secret: str = SECRET) -> Message:
-    return Message(to="alice@example.com", subject="New key", text=f"Your secret key:  {secret}\nBye\n", html="")
+    return Message(
+        to="alice@example.com",
+        subject="New key",
+        text=f"Your secret key:  {secret}\nBye\n",
+        html="",
+        thread="AKIAFAKE00000000OLD1",
+    )
 
 
 BEFORE = message().text.index(SECRET)

@@ -76,6 +76,7 @@ def test_request_is_utf8_and_has_one_recipient(stubbed: tuple[SESV2Client, Stubb
                     "Text": {"Data": message.text, "Charset": "UTF-8"},
                     "Html": {"Data": message.html, "Charset": "UTF-8"},
                 },
+                "Headers": [{"Name": name, "Value": value} for name, value in message.headers.items()],
             }
         },
         "EmailTags": [
@@ -88,6 +89,39 @@ def test_request_is_utf8_and_has_one_recipient(stubbed: tuple[SESV2Client, Stubb
 
     SesMailer(client, SENDER).send(message)
     SesMailer(client, SENDER, "iam-key-rotator").send(message)
+
+    stubber.assert_no_pending_responses()
+
+
+def test_deadline_goes_along_as_a_file_and_an_answer_goes_elsewhere(
+    stubbed: tuple[SESV2Client, Stubber], deadline: Message
+) -> None:
+    client, stubber = stubbed
+    stubber.add_response("send_email", {"MessageId": "1"})
+    requests: list[dict[str, Any]] = []
+    client.meta.events.register(
+        "provide-client-params.sesv2.SendEmail", lambda params, **_: requests.append(copy.deepcopy(params))
+    )
+
+    SesMailer(client, SENDER).send(deadline)
+
+    [request] = requests
+    assert request["ReplyToAddresses"] == ["cloud-help@example.com"]
+    [file] = request["Content"]["Simple"]["Attachments"]
+    assert (file["FileName"], file["RawContent"].decode()) == ("deadline.ics", deadline.calendar)
+    assert file["ContentType"] == "text/calendar; charset=utf-8; method=PUBLISH"
+
+
+def test_sdk_that_knows_no_attachments_sends_the_mail_without(
+    stubbed: tuple[SESV2Client, Stubber], deadline: Message
+) -> None:
+    """The one that comes with Lambda may be older than SES's attachments, and would refuse every mail with one."""
+    client, stubber = stubbed
+    shape: Any = client.meta.service_model.shape_for("Message")
+    del shape.members["Attachments"]
+    stubber.add_response("send_email", {"MessageId": "1"})
+
+    SesMailer(client, SENDER).send(deadline)
 
     stubber.assert_no_pending_responses()
 

@@ -63,12 +63,31 @@ def test_mail_arrives_over_tls_with_both_parts(
     assert mail["Subject"] == message.subject
     assert mail["Date"].datetime.tzinfo is not None
     assert mail["Message-ID"].endswith("@example.com>")
+    assert {name: mail[name] for name in message.headers} == message.headers
     text, html = mail.iter_parts()
     assert (text.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
     assert isinstance(text, EmailMessage)
     assert isinstance(html, EmailMessage)
     assert text.get_content().replace("\r\n", "\n") == message.text
     assert html.get_content().replace("\r\n", "\n") == message.html
+
+
+def test_deadline_goes_along_as_a_file_and_an_answer_goes_elsewhere(
+    start_smtp: StartSmtp, trusting: ssl.SSLContext, deadline: Message
+) -> None:
+    inbox = start_smtp("ssl")
+
+    mailer_for(inbox.port, trusting).send(deadline)
+
+    mail = received(inbox)
+    [file] = mail.iter_attachments()
+    assert mail["Reply-To"] == "cloud-help@example.com"
+    assert (file.get_content_type(), file.get_filename()) == ("text/calendar", "deadline.ics")
+    assert file["Content-Type"].params["method"] == "PUBLISH"
+    assert file.get_content() == deadline.calendar
+    body = mail.get_body(["plain"])
+    assert body is not None
+    assert body.get_content().replace("\r\n", "\n") == deadline.text
 
 
 def test_threads_send_at_the_same_time(start_smtp: StartSmtp, trusting: ssl.SSLContext, message: Message) -> None:

@@ -42,7 +42,7 @@ class TestReminder:
 
         assert summary["reminded"] == 1
         (subject,) = subjects(world)
-        assert subject.startswith("Reminder")
+        assert subject.endswith("not used yet")
         assert old in world.people["alice"].mails[-1].text
 
     def test_daily_run_that_is_seconds_early_does_not_miss_it(self, world: World) -> None:

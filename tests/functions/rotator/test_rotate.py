@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.mail.message import NewKey
+from functions.mail.notices import NewKey
 from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import Person, World, new_world
 
