@@ -28,10 +28,10 @@ CONFIG = {
     "graceExtensionDays": "2",
     "recoveryDays": "2",
 }
-REMINDER = "Reminder: old AWS access key ends soon"
-DEACTIVATED = "Old AWS access key deactivated"
-DEACTIVATED_AGAIN = "Old AWS access key deactivated again"
-DELETED = "Old AWS access key deleted"
+REMINDER = "new AWS access key not used yet"
+DEACTIVATED = "old AWS access key deactivated"
+DEACTIVATED_AGAIN = "old AWS access key deactivated again"
+DELETED = "old AWS access key deleted"
 
 REFUSED = "InvalidClientTokenId"
 
@@ -163,7 +163,7 @@ def _mails(account: LocalCloud, person: Person) -> list[Mail]:
 def _told(account: LocalCloud, person: Person) -> list[str]:
     """What the mails after the one with the new key are about."""
     whose = f" of {person.name} in {ACCOUNT_ID}"
-    return [mail.subject.replace(whose, "") for mail in _mails(account, person)[1:]]
+    return [mail.subject.replace(whose, "").partition(": ")[2] for mail in _mails(account, person)[1:]]
 
 
 def _encryption_keys(account: LocalCloud) -> list[str]:

@@ -158,7 +158,7 @@ def assert_both_windows_were_waited_out(world: World) -> None:
     assert windows_waited_out(world) == ["1", "2"]
     if fault is None or (fault.kind, world.controller.struck) != (Kind.REFUSED, "SendEmail"):  # that is not sent again
         # Where IAM will not tell of the new key's use, the user is reminded besides.
-        assert [kind for kind in kinds_of_mails(world) if kind != "soon"] == ["deactivated", "again", "deleted"]
+        assert [kind for kind in kinds_of_mails(world) if kind != "yet"] == ["deactivated", "again", "deleted"]
 
 
 @pytest.mark.parametrize("kind", STRIKING)
@@ -174,9 +174,9 @@ def test_somebody_who_is_away_for_a_month(kind: Kind, record_property: RecordPro
     ("life", "before", "environment", "mails"),
     [
         (life_of_a_key, nothing, {}, ["deleted"]),
-        (life_with_the_old_key, nothing, GENTLE, ["soon", "deactivated", "deleted"]),
+        (life_with_the_old_key, nothing, GENTLE, ["use", "deactivated", "deleted"]),
         (life_of_a_key_that_is_brought_back, live_through_the_grace, RECOVERY, ["deactivated", "again", "deleted"]),
-        (life_of_somebody_away, rotate_unread, AWAY, ["soon", "deactivated", "deleted"]),
+        (life_of_somebody_away, rotate_unread, AWAY, ["yet", "deactivated", "deleted"]),
     ],
 )
 def test_lives_are_the_ones_that_are_meant(

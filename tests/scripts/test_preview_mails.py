@@ -5,15 +5,16 @@ from __future__ import annotations
 import html
 import re
 from collections import defaultdict
-from itertools import count, pairwise
+from itertools import count, pairwise, product
 from pathlib import Path
 
 import pytest
 
 from functions.mail import message
 from functions.mail.message import compose
+from functions.mail.notices import Deadlined
 from scripts.preview_mails import faults_of, main
-from scripts.sample_mails import NOTICES, ORGANISATION, RECIPIENT
+from scripts.sample_mails import NOTICES, ORGANISATION, ORGANISATIONS, RECIPIENT
 
 NEW_KEY = message.TEMPLATES / "new_key.txt.j2"
 
@@ -43,10 +44,15 @@ def test_samples_take_every_turn_of_every_template(tmp_path: Path) -> None:
     message._templates((tmp_path,)).globals["taken"] = taken
 
     kinds = {notice.template for notice in NOTICES.values()}
-    for notice in NOTICES.values():
-        compose(notice, RECIPIENT, ORGANISATION, folders=(tmp_path,))
+    for notice, organisation in product(NOTICES.values(), ORGANISATIONS.values()):
+        compose(notice, RECIPIENT, organisation, folders=(tmp_path,))
 
-    assert kinds == {path.name.split(".")[0] for path in message.TEMPLATES.iterdir()} - {"base", "outlook", "parts"}
+    assert kinds == {path.name.split(".")[0] for path in message.TEMPLATES.iterdir()} - {
+        "base",
+        "outlook",
+        "parts",
+        "why",
+    }
     assert len(turns) > 50
     assert [turn for turn, values in turns.items() if values != {True, False}] == []
 
@@ -57,8 +63,8 @@ def test_text_part_is_laid_out_for_a_terminal(name: str) -> None:
     text = compose(NOTICES[name], RECIPIENT, ORGANISATION).text
     lines = text.splitlines()
 
-    assert [line for line in lines if len(line) > 79 and not line.startswith(("python3 ", "gAAAAA"))] == []
-    assert [line for line in lines if line != line.rstrip()] == []
+    assert [line for line in lines if len(line) > 79 and not line.startswith(("uv run ", "gAAAAA"))] == []
+    assert [line for line in lines if line != line.rstrip()] == ["-- "]
     assert "\n\n\n" not in text
     assert text.strip("\n") == text
     assert re.findall(r"\S  +\S", re.sub(r"(?m)^  [A-Z][\w ]+:  +", "", text)) == []
@@ -80,7 +86,7 @@ def test_both_parts_say_the_same_under_each_heading(name: str) -> None:
     """Which of the two somebody reads, their program decides."""
     mail = compose(NOTICES[name], RECIPIENT, ORGANISATION)
     headings = re.findall(r"(?m)^(.+)\n-{3,}$", mail.text)
-    text = words(re.sub(r"(?m)^-+$", "", mail.text))
+    text = words(re.sub(r"(?m)^-+ ?$", "", mail.text))
     page = words(html.unescape(re.sub(r"<[^>]*>", " ", mail.html.partition("<body")[2])))
 
     for heading, following in pairwise([*headings, "Sent by iam-key-rotator"]):
@@ -286,7 +292,9 @@ def test_writes_every_mail_in_both_parts(folder: Path, tmp_path: Path) -> None:
 
     written = {path.name for path in (tmp_path / "mails").iterdir()}
     assert exit_code == 0
-    assert written == {f"{name}.{part}" for name in NOTICES for part in ("txt", "html")}
+    assert written == {f"{name}.{part}" for name in NOTICES for part in ("txt", "html")} | {
+        f"{name}.ics" for name, notice in NOTICES.items() if isinstance(notice, Deadlined)
+    }
     assert (
         (tmp_path / "mails" / "deleted.txt")
         .read_text()

@@ -252,7 +252,7 @@ class TestExtension:
 
         assert world.keys("alice")[old] == "Inactive"
         assert window_in_days(world, old) == 7
-        assert subjects(world) == ["yet", "yet", "deactivated"]
+        assert subjects(world) == ["use", "use", "deactivated"]
 
     def test_reminder_names_service_region_and_time_of_the_last_use(self, world: World, old: str) -> None:
         go_on_with(world, old, days=1, service="dynamodb")

@@ -38,7 +38,7 @@ class TestWhileTheAddressesDiffer:
 
         unread.world.deliver_stream()
 
-        assert told(unread.world) == [(FORMER, "soon"), (PRESENT, "soon")]
+        assert told(unread.world) == [(FORMER, "yet"), (PRESENT, "yet")]
 
     def test_both_are_told_of_each_recovery_window(self) -> None:
         with new_world(RECOVERY_DAYS="2") as world:
@@ -61,7 +61,7 @@ class TestWhileTheAddressesDiffer:
         with unread.world.refusing({PRESENT: RecipientRefused("no such mailbox")}):
             unread.world.deliver_stream()
 
-        assert told(unread.world) == [(FORMER, "soon")]
+        assert told(unread.world) == [(FORMER, "yet")]
         assert "reminded_at" in unread.item
 
     def test_one_that_refuses_does_not_keep_the_other_from_being_told(self, rotated: Rotated) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace

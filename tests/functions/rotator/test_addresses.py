@@ -247,8 +247,8 @@ class TestChange:
         (summary,) = days(alice, 1)
 
         assert summary["reminded"] == 1
-        reminders = [mail.to for mail in alice.people["alice"].mails if "Reminder" in mail.subject]
-        copies = [mail.to for mail in alice.misaddressed if "Reminder" in mail.subject]
+        reminders = [mail.to for mail in alice.people["alice"].mails if "not used yet" in mail.subject]
+        copies = [mail.to for mail in alice.misaddressed if "not used yet" in mail.subject]
         assert (reminders, copies) == ([THIEF], [OLD_ADDRESS])
 
     def test_copy_of_a_reminder_that_fails_fails_nobody(self, alice: World) -> None:

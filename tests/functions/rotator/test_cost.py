@@ -27,8 +27,18 @@ if TYPE_CHECKING:
 
 CENSUS = Counter({"GetAccountAuthorizationDetails": 1, "Scan": 1})
 ALIAS = Counter({"ListAccountAliases": 1})
-# Intent and delivery; the encryption key; the pair; the mail; the old key's end and its successor, both at once.
-ROTATION = Counter({"UpdateItem": 2, "CreateAccessKey": 1, "PutParameter": 1, "SendEmail": 1, "TransactWriteItems": 1})
+# Intent and delivery; the encryption key; the old key's last use, which the mail tells; the pair; the mail; the old key's
+# end and its successor, both at once.
+ROTATION = Counter(
+    {
+        "UpdateItem": 2,
+        "PutParameter": 1,
+        "GetAccessKeyLastUsed": 1,
+        "CreateAccessKey": 1,
+        "SendEmail": 1,
+        "TransactWriteItems": 1,
+    }
+)
 
 THROTTLED = b"""<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">
   <Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>
@@ -94,7 +104,7 @@ class TestCalls:
 
     def test_steady_state_with_fifty_due_of_a_thousand(self) -> None:
         """What the README promises, from what is measured above."""
-        assert (CENSUS + listed(50) + ALIAS + times(50, ROTATION)).total() <= 355
+        assert (CENSUS + listed(50) + ALIAS + times(50, ROTATION)).total() <= 405
 
     def test_later_rotations_cost_no_more_than_the_first(self, world: World) -> None:
         """The ledger knows that the last key was used, and where mail went: nothing has to be asked again."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from tests.simulation.faults import Fault, Kind, aws_error
-from tests.simulation.world import World, new_world
+from tests.simulation.world import START, World, new_world
 
 
 @pytest.fixture
@@ -32,6 +33,104 @@ def new(world: World) -> str:
 
 def subjects(world: World) -> list[str]:
     return [mail.subject for mail in world.people["alice"].mails[1:]]
+
+
+class TestAnnouncement:
+    """A rotation is told of in advance, where the stack wants it: whoever depends on a key can look for it in time."""
+
+    @pytest.fixture
+    def ahead(self) -> Iterator[World]:
+        """A week before alice's key is due; the ledger knows it."""
+        with new_world(ANNOUNCE_DAYS="7") as world:
+            world.add_user("alice", ROTATE_AFTER_DAYS="80")
+            world.rotate()
+            world.wait(days=73)
+            world.controller.calls.clear()
+            yield world
+
+    def test_user_is_told_when_the_key_is_replaced(self, ahead: World) -> None:
+        summary = ahead.rotate()
+
+        (mail,) = ahead.people["alice"].mails
+        (key,) = ahead.keys("alice")
+        due = START + timedelta(days=80)
+        assert (summary["announced"], summary["rotated"]) == (1, 0)
+        assert mail.subject == f"Coming {due.day} {due:%B}: new AWS access key for alice in 123456789012"
+        assert key in mail.text
+        assert f"{due.day} {due:%B %Y, %H:%M} UTC" in mail.text
+
+    def test_once_only(self, ahead: World) -> None:
+        assert [ahead.rotate()["announced"] for _ in range(3)] == [1, 0, 0]
+
+    def test_rotation_and_its_reminder_come_all_the_same(self, ahead: World) -> None:
+        """The note of the announcement must not be taken for that of a reminder."""
+        ahead.rotate()
+        ahead.wait(days=8)
+        rotated = ahead.rotate()
+        ahead.wait(days=4)
+
+        reminded = ahead.rotate()
+
+        assert (rotated["rotated"], rotated["announced"]) == (1, 0)
+        assert (reminded["reminded"], reminded["announced"]) == (1, 0)
+        assert ahead.broken_promises == []
+
+    def test_daily_run_that_is_seconds_early_does_not_miss_it(self, ahead: World) -> None:
+        ahead.wait(seconds=-30)
+
+        assert ahead.rotate()["announced"] == 1
+
+    def test_not_before_its_day(self, ahead: World) -> None:
+        ahead.wait(days=-1)
+
+        assert ahead.rotate()["announced"] == 0
+
+    def test_none_by_default_and_no_call_is_made_for_it(self) -> None:
+        with new_world() as world:
+            world.add_user("alice")
+            world.rotate()
+            world.wait(days=79)
+            world.controller.calls.clear()
+
+            assert world.rotate()["announced"] == 0
+            assert set(world.controller.calls) == {"GetAccountAuthorizationDetails", "Scan"}
+
+    def test_dry_run_tells_nobody(self, ahead: World) -> None:
+        ahead.rotate({"dry_run": True})
+
+        assert ahead.people["alice"].mails == []
+
+    def test_who_has_made_a_second_key_by_hand_is_told_nothing(self, ahead: World) -> None:
+        """Nothing of theirs will be replaced."""
+        ahead.add_key("alice")
+
+        assert ahead.rotate()["announced"] == 0
+        assert ahead.people["alice"].mails == []
+
+    def test_who_has_changed_the_address_is_told_of_that_first(self, ahead: World) -> None:
+        ahead.change_address("alice", "somebody@example.com")
+
+        assert ahead.rotate()["announced"] == 0
+
+    def test_of_two_runs_at_once_one_tells(self, ahead: World) -> None:
+        with ahead.overtaken():
+            assert ahead.rotate()["announced"] == 0
+
+        assert len(ahead.people["alice"].mails) == 1
+        assert ahead.faults_seen == []
+
+    @pytest.mark.parametrize("operation", ["ListAccessKeys", "GetAccessKeyLastUsed", "UpdateItem", "SendEmail"])
+    @pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.BROKEN])
+    def test_call_that_fails_is_made_good_by_a_later_run(self, ahead: World, operation: str, kind: Kind) -> None:
+        ahead.controller.fault = Fault(operation, kind)
+        ahead.rotate()
+        assert ahead.controller.struck == operation
+
+        ahead.wait(days=1)
+        ahead.rotate()
+
+        assert len(ahead.people["alice"].mails) == 1
+        assert ahead.broken_promises == []
 
 
 class TestReminder:
@@ -147,6 +246,7 @@ class TestReminder:
             world.add_user("alice")
             world.wait(days=81)
             world.rotate()
+            world.controller.calls.clear()
             world.wait(days=4)
 
             assert world.rotate()["reminded"] == 0

@@ -42,7 +42,7 @@ def test_json_has_every_count_and_names_in_order() -> None:
     told = summary.to_json()
 
     assert told == {
-        **dict.fromkeys(("recovered", "taken_back", "rearmed", "swept", "reminded"), 0),
+        **dict.fromkeys(("recovered", "taken_back", "rearmed", "swept", "reminded", "announced"), 0),
         **dict.fromkeys(("in_grace", "not_due", "remaining", "oldest_key_age_days", "malformed"), 0),
         "rotated": 1,
         "overdue": {"eve": 95, "fred": 101},
