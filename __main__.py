@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components import bundle, guardrail, key_policies, previous, secrets_key, settings
+from components import bundle, guardrail, key_policies, previous, secrets_key, settings, source
 from components.account import current_account, refuse_without_ses
 from components.alarms import AlarmTopic, AlarmTopicArgs
 from components.customer_key import CustomerKey, CustomerKeyArgs
@@ -75,6 +75,7 @@ mailer = Mailer(
         name_prefix=config.name_prefix,
         account=account,
         mail=config.mail,
+        script_url=source.script_url(config),
         secrets_key_arn=secrets.current,
         tags=config.tags,
     ),

@@ -202,6 +202,7 @@ def _environment(args: KeyFunctionArgs, full_name: str) -> Mapping[str, pulumi.I
         "DELETE_AFTER_DAYS": str(policy.delete_after_days),
         "RECOVERY_DAYS": str(policy.recovery_days),
         "REMINDER_DAYS": str(policy.reminder_days),
+        "ANNOUNCE_DAYS": str(policy.announce_days),
         "GRACE_EXTENSION_DAYS": str(policy.grace_extension_days),
         "DELETE_UNCONFIRMED": "true" if policy.delete_unconfirmed else "false",
         "ADDRESS_HOLD_DAYS": str(policy.address_hold_days),

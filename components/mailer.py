@@ -19,11 +19,15 @@ from components.settings import Mail, Mailgun, Smtp
 
 @dataclass(frozen=True, kw_only=True)
 class MailerArgs:
-    """``secrets_key_arn`` is the key that the mailer's secret lies under; None: SSM's own."""
+    """``secrets_key_arn`` is the key that the mailer's secret lies under; None: SSM's own.
+
+    ``script_url`` is where readers find ``decryption.py``; None: nobody knows, or they need none.
+    """
 
     name_prefix: str
     account: pulumi.Output[Account]
     mail: Mail
+    script_url: str | None
     secrets_key_arn: pulumi.Output[str] | None
     tags: Mapping[str, str]
 
@@ -46,6 +50,7 @@ class Mailer(pulumi.ComponentResource):
         self.environment = {
             "MAIL_FROM": args.mail.sender,
             "ALLOWED_EMAIL_DOMAINS": ",".join(args.mail.allowed_domains) or "*",
+            **_told_to_readers(args),
             **_route(args.mail.via),
         }
         if args.mail.via is None:
@@ -115,6 +120,16 @@ class Mailer(pulumi.ComponentResource):
 def secret_parameter_name(name_prefix: str, via: Smtp | Mailgun) -> str:
     """Name the parameter of the mailer's secret: outside the paths of the users' encryption keys."""
     return f"/{name_prefix}/mailer/{_secret_of(via).name}"
+
+
+def _told_to_readers(args: MailerArgs) -> Mapping[str, str]:
+    told = {
+        "HELP_URL": args.mail.help_url,
+        "DECRYPTION_SCRIPT_URL": args.script_url,
+        "SUPPORT_CONTACT": args.mail.support_contact,
+        "REPLY_TO": args.mail.reply_to,
+    }
+    return {variable: value for variable, value in told.items() if value}
 
 
 def _route(via: Smtp | Mailgun | None) -> Mapping[str, str]:

@@ -183,7 +183,8 @@ def mail_through_ses(account: Account, sender: str, email_domains: Sequence[str]
     return [
         allow(
             "MailFromOneAddress",
-            ["ses:SendEmail"],
+            # The second one is asked for where a mail has a file with it.
+            ["ses:SendEmail", "ses:SendRawEmail"],
             [account.arn("ses", "identity/*"), account.arn("ses", "configuration-set/*")],
             condition,
         ),
@@ -208,9 +209,19 @@ def opens_mailer_secret(account: Account, *, parameter_arn: str, kms_key_arn: st
 
 
 def decryption(account: Account, *, secrets_kms_key_arns: Sequence[str]) -> list[Statement]:
-    """Let a user read the encryption key of their own mails, and nobody else's."""
+    """Let a user read the encryption key of their own mails, and nobody else's; and list their own access keys.
+
+    With the list they see that a mail tells the truth. The name stands last in a user's ARN, after the path.
+    """
     own = own_encryption_key(account)
-    statements = [allow("OwnEncryptionKey", ["ssm:GetParameter"], own)]
+    statements = [
+        allow("OwnEncryptionKey", ["ssm:GetParameter"], own),
+        allow(
+            "OwnAccessKeys",
+            ["iam:ListAccessKeys"],
+            [account.iam_arn("user/${aws:username}"), account.iam_arn("user/*/${aws:username}")],
+        ),
+    ]
     if secrets_kms_key_arns:
         statements.append(
             allow(

@@ -55,6 +55,8 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAILGUN_PATH = re.compile(rf"/v3/{_DOMAIN.pattern}/messages")
 _EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_DOMAIN.pattern}")
+_PAGE = re.compile(rf"https://{_HOST.pattern}(?::\d+)?(?:/[!-~]{{0,900}})?")
+_CONTACT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}")
 _ANY_DOMAIN = "*"
 _KMS_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+", re.ASCII)
 _CODE_SIGNING_ARN = re.compile(
@@ -90,6 +92,7 @@ class RotationPolicy:
     delete_after_days: int
     recovery_days: int
     reminder_days: int
+    announce_days: int
     grace_extension_days: int
     delete_unconfirmed: bool
     address_hold_days: int
@@ -136,12 +139,16 @@ class Mail:
     """Who mails are from, whom they may go to (no domain: anybody), how they travel, and how they are worded.
 
     ``via`` None is SES. ``templates`` is a folder of templates that stand in for the built-in ones; None: no folder.
+    Readers are told of ``help_url`` and ``support_contact``, and their answers go to ``reply_to``, where these are set.
     """
 
     sender: str
     allowed_domains: tuple[str, ...]
     via: Smtp | Mailgun | None
     templates: Path | None
+    help_url: str | None
+    support_contact: str | None
+    reply_to: str | None
 
     @property
     def sender_address(self) -> str:
@@ -245,6 +252,7 @@ def _policy(config: ConfigReader) -> RotationPolicy:
         delete_after_days=config.number("deleteAfterDays", default=5, lowest=0, highest=3650),
         recovery_days=config.number("recoveryDays", default=0, lowest=0, highest=3650),
         reminder_days=config.number("reminderDays", default=1, lowest=0, highest=3650),
+        announce_days=config.number("announceDays", default=0, lowest=0, highest=3650),
         grace_extension_days=config.number("graceExtensionDays", default=14, lowest=0, highest=3650),
         delete_unconfirmed=config.boolean("deleteUnconfirmed", default=False),
         address_hold_days=config.number("addressHoldDays", default=2, lowest=0, highest=3650),
@@ -260,6 +268,12 @@ def _policy(config: ConfigReader) -> RotationPolicy:
             0,
             "the old key would end at once, and with it the only way to decrypt the new one; give it a grace period, "
             "or set graceExtensionDays and leave deleteUnconfirmed off",
+        )
+    if 0 < policy.announce_days >= policy.rotate_after_days:
+        config.fault(
+            "announceDays",
+            policy.announce_days,
+            f"it must be less than rotateAfterDays, {policy.rotate_after_days}; 0 announces nothing",
         )
     return policy
 
@@ -363,7 +377,17 @@ def _mail(config: ConfigReader) -> Mail:
         via = _smtp(config, default_username=parseaddr(sender)[1])
     elif mailer == "mailgun":
         via = _mailgun(config)
-    return Mail(sender=sender, allowed_domains=_allowed_domains(config, sender), via=via, templates=_templates(config))
+    return Mail(
+        sender=sender,
+        allowed_domains=_allowed_domains(config, sender),
+        via=via,
+        templates=_templates(config),
+        help_url=config.matching("helpUrl", _PAGE, remedy="it must be one address of a page, https://HOST/PATH"),
+        support_contact=config.matching(
+            "supportContact", _CONTACT, remedy="it must be one line of up to 200 characters, for people to read"
+        ),
+        reply_to=config.matching("replyTo", _EMAIL, remedy="it must be one e-mail address, name@example.com"),
+    )
 
 
 def _templates(config: ConfigReader) -> Path | None:

@@ -16,7 +16,9 @@ from scripts.local_cloud.mailbox import Mail
 from scripts.local_cloud.server import Server
 
 _REPOSITORY = Path(__file__).parents[2]
-_COMMAND_START = "python3 scripts/decryption.py "
+_SCRIPT = _REPOSITORY / "scripts" / "decryption.py"
+_COMMAND_START = "uv run decryption.py "
+_FATE = ["--profile", "default"]
 _BLOCK_START = "gAAAAA"
 
 
@@ -58,14 +60,18 @@ def parameter(mail: Mail) -> str:
 
 
 def open_sealed(mail: Mail, old_key: Credentials, server: Server) -> Credentials:
-    """Run the mail's command as its reader would, signed in with the old key; hand it the block, take the new pair.
+    """Run the mail's command, signed in with the old key; hand it the block, and have it show the new pair.
+
+    A reader would let it write the pair into a profile. It would check the pair first, and so use it.
 
     Raises:
         UnreadableMail: there is no command, or it fails; the message holds what it said.
     """
-    command = shlex.split(decrypt_command(mail))
+    options = shlex.split(decrypt_command(mail).removeprefix(_COMMAND_START))
+    if options[: len(_FATE)] != _FATE:
+        raise UnreadableMail(f"the command in the mail to {mail.to} does not begin with {shlex.join(_FATE)}")
     outcome = subprocess.run(
-        [sys.executable, *command[1:], "--format", "json"],
+        [sys.executable, str(_SCRIPT), *options[len(_FATE) :], "--format", "json"],
         cwd=_REPOSITORY,
         env={
             "AWS_ACCESS_KEY_ID": old_key.access_key_id,

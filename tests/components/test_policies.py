@@ -86,7 +86,7 @@ def mailers_statements(stack: Deployment, function: str) -> dict[str, Any]:
     }
     return {
         "MailFromOneAddress": allow(
-            ["ses:SendEmail"],
+            ["ses:SendEmail", "ses:SendRawEmail"],
             [f"{arn}:ses:{here}:identity/*", f"{arn}:ses:{here}:configuration-set/*"],
             by(stack, function, **condition),
         )
@@ -201,6 +201,13 @@ class TestTheWholePolicies:
 
         assert statements == {
             "OwnEncryptionKey": allow(["ssm:GetParameter"], own),
+            "OwnAccessKeys": allow(
+                ["iam:ListAccessKeys"],
+                [
+                    f"arn:{partition}:iam::{ACCOUNT}:user/${{aws:username}}",
+                    f"arn:{partition}:iam::{ACCOUNT}:user/*/${{aws:username}}",
+                ],
+            ),
             "OpenOwnEncryptionKey": allow(
                 ["kms:Decrypt"],
                 [key_arn(partition, "secrets-key")],

@@ -37,6 +37,7 @@ COMMON_VARIABLES = {
     "DELETE_AFTER_DAYS": "5",
     "RECOVERY_DAYS": "0",
     "REMINDER_DAYS": "1",
+    "ANNOUNCE_DAYS": "0",
     "GRACE_EXTENSION_DAYS": "14",
     "DELETE_UNCONFIRMED": "false",
     "ADDRESS_HOLD_DAYS": "2",
@@ -266,6 +267,9 @@ class TestEnvironment:
             "MAILGUN_API_KEY_NAME": "/iam-key-rotator/mailer/mailgun-api-key",
         }
 
+    def test_rotations_are_announced(self) -> None:
+        assert deployed(announceDays="14").environment("rotator")["ANNOUNCE_DAYS"] == "14"
+
     @BOTH
     def test_policy_of_the_stack(self, role: str) -> None:
         stack = deployed(
@@ -273,6 +277,9 @@ class TestEnvironment:
             deleteAfterDays="1",
             recoveryDays="7",
             reminderDays="0",
+            helpUrl="https://wiki.example.com/keys",
+            supportContact="#cloud-help",
+            replyTo="help@example.com",
             graceExtensionDays="4",
             deleteUnconfirmed="true",
             addressHoldDays="0",
@@ -290,6 +297,10 @@ class TestEnvironment:
         assert environment["DELETE_AFTER_DAYS"] == "1"
         assert environment["RECOVERY_DAYS"] == "7"
         assert environment["REMINDER_DAYS"] == "0"
+        assert environment["HELP_URL"] == "https://wiki.example.com/keys"
+        assert environment["SUPPORT_CONTACT"] == "#cloud-help"
+        assert environment["REPLY_TO"] == "help@example.com"
+        assert "DECRYPTION_SCRIPT_URL" not in environment
         assert environment["GRACE_EXTENSION_DAYS"] == "4"
         assert environment["DELETE_UNCONFIRMED"] == "true"
         assert environment["ADDRESS_HOLD_DAYS"] == "0"

@@ -168,7 +168,7 @@ class SharedAccount:
         """Let these users open their new keys, and each call AWS once with the one they got."""
         addresses = {f"{name}@example.com" for name in names}
         for mail in mailbox.sent_through_ses(self._endpoint):
-            if mail.to in addresses and mail.subject.startswith("New AWS access key"):
+            if mail.to in addresses and ": new AWS access key for" in mail.subject:
                 clients.Clients(self._endpoint, self._open(mail)).sts.get_caller_identity()
 
     def _open(self, mail: mailbox.Mail) -> Credentials:

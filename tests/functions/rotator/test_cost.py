@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 CENSUS = Counter({"GetAccountAuthorizationDetails": 1, "Scan": 1})
 ALIAS = Counter({"ListAccountAliases": 1})
-# Intent and delivery; the encryption key; the old key's last use, which the mail tells; the pair; the mail; the old key's
-# end and its successor, both at once.
+# Intent and delivery; the encryption key; the old key's last use, which the mail tells; the pair; the mail; the old
+# key's end and its successor, both at once.
 ROTATION = Counter(
     {
         "UpdateItem": 2,
