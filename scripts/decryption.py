@@ -225,6 +225,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         The exit code: 0, 1 or 130. Argparse itself exits with 2 when it does not understand the command.
     """
     parser = _parser()
+    parser.refuse_misspelt(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(arguments)
     try:
         if options.delete_previous:
@@ -274,10 +275,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with 2."""
-        unknown = message.partition("unrecognized arguments: ")[2].split("=")[0].split()
-        near = difflib.get_close_matches(unknown[0], self._option_string_actions, 1) if unknown else []
-        remedy = f"did you mean {near[0]}?" if near else "see --help."
-        self.exit(2, f"{self.prog}: {printable(message)}: {remedy}\n")
+        self.exit(2, f"{self.prog}: {printable(message)} (see --help)\n")
+
+    def refuse_misspelt(self, words: Sequence[str]) -> None:
+        """Look at the options alone: argparse would take the value of a misspelt one for the block."""
+        for option in (word.split("=")[0] for word in words if word.startswith("--")):
+            if not any(known.startswith(option) for known in self._option_string_actions):
+                near = difflib.get_close_matches(option, self._option_string_actions, 1)
+                self.error(f"there is no option {option}{f', did you mean {near[0]}?' if near else ''}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -450,7 +455,9 @@ def _readings(text: str) -> Iterator[str]:
     for kind, read in (("text/plain", str), ("text/html", _without_tags)):
         contents = [part.get_payload(decode=True) for part in parts if part.get_content_type() == kind]
         yield "\n\n".join(
-            read(decode(content, "a part of the mail")) for content in contents if isinstance(content, bytes)
+            read(content.replace(b"\0", b"").decode("utf-8", "replace"))
+            for content in contents
+            if isinstance(content, bytes)
         )
     source = quopri.decodestring(text.encode("utf-8", "replace")).decode("utf-8", "replace")
     yield from (text, source, _without_tags(text), _without_tags(source))
@@ -472,7 +479,7 @@ def _blocks(text: str) -> "list[str]":
     for start in re.finditer(BLOCK_START, lines):
         end = lines.find(BLOCK_START, start.end())
         match = re.match(
-            r"[\w-]+=*(\n+[\w-]+=*(?=\n|$)){0,99}", lines[start.start() : end if end > 0 else None], re.ASCII
+            r"[\w-]+=*(\n+[\w=-]+(?=\n|$)){0,99}", lines[start.start() : end if end > 0 else None], re.ASCII
         )
         pieces = match.group().split() if match else []
         whole = ("".join(pieces[:count]) for count in range(len(pieces), 0, -1))
@@ -602,10 +609,10 @@ def _ask_aws(options: argparse.Namespace, environment: Mapping[str, str]) -> Key
         except NoCredentialsError:
             raise Mishap(
                 f"No AWS credentials found in {reader}: name the profile that holds your present access key with "
-                f"--aws-profile ({_profiles_here()}), or run `aws configure` with it."
+                f"--aws-profile ({_your_profiles()}), or run `aws configure` with it."
             ) from None
         except ProfileNotFound as error:
-            raise Mishap(f"{_one_line(error)}: name another with --aws-profile ({_profiles_here()}).") from None
+            raise Mishap(f"{_one_line(error)}: name another with --aws-profile ({_your_profiles()}).") from None
         account = found["ARN"].split(":")[4] if found.get("ARN") else None
         if account and options.account not in {None, account}:
             caller = _owner(session.client("sts", config=_config()))
@@ -621,6 +628,7 @@ def _towards_aws(failed: str, remedy: str = "") -> Iterator[None]:
         Mishap: ``failed``, the reason, and ``remedy``.
     """
     from botocore.exceptions import BotoCoreError, HTTPClientError, NoRegionError  # noqa: PLC0415 - needs boto3
+    from botocore.exceptions import ConnectionError as NoConnection  # noqa: PLC0415
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     why = ""
@@ -628,9 +636,9 @@ def _towards_aws(failed: str, remedy: str = "") -> Iterator[None]:
         yield
     except NoRegionError:
         why = "no AWS region is set: name the one from the mail with --region."
-    except (ResponseParserError, KeyError, TypeError, AttributeError):
+    except (ResponseParserError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         why = "what answered is not AWS: look at your network (a proxy, a sign-in page) and AWS_ENDPOINT_URL."
-    except (HTTPClientError, ConnectionError) as error:
+    except (HTTPClientError, NoConnection) as error:
         why = f"{_one_line(error)}: look at your network (a proxy, a VPN), and try again."
     except (BotoCoreError, ValueError) as error:
         why = _one_line(error)
@@ -661,9 +669,11 @@ def _available_profiles() -> "list[str]":
     return []
 
 
-def _profiles_here() -> str:
+def _your_profiles() -> str:
     names = _available_profiles()
-    return f"here are: {', '.join(names[:9])}{', ...' if names[9:] else ''}" if names else "there is none here yet"
+    return (
+        f"your profiles: {', '.join(names[:9])}{', ...' if names[9:] else ''}" if names else "you have no profile yet"
+    )
 
 
 def _boto3() -> "ModuleType":
@@ -733,8 +743,8 @@ def wrong_reader(caller: Owner, parameter: str, account: "str | None", reader: s
     if caller.name and is_it and account in {None, caller.account}:
         return None
     return (
-        f"You are {caller} (by {reader}), and the mail is for {addressee}{f' in {account}' if account else ''}: sign "
-        f"in with the key that it replaces, by --aws-profile NAME ({_profiles_here()})."
+        f"You are {caller} (by {reader}), and the mail is for {addressee}{f' in {account}' if account else ''}: use "
+        f"the key that it replaces, with --aws-profile NAME ({_your_profiles()})."
     )
 
 
@@ -945,7 +955,8 @@ def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
     replaced = present_credentials(profile, path).get(ACCESS_KEY_ID)
     older = present_credentials(previous, path).get(ACCESS_KEY_ID)
     store(pair, profile, path, private=options.private)
-    print(printable(f"Access key {pair.access_key_id} of {pair.user} is now in the profile {profile} of {path}."))
+    when = "already" if replaced == pair.access_key_id else "now"
+    print(printable(f"Access key {pair.access_key_id} of {pair.user} is {when} in the profile {profile} of {path}."))
     if replaced and replaced != pair.access_key_id:
         gone = f" {older}, which was there, is in the file no more." if older and older != replaced else ""
         print(
