@@ -228,8 +228,8 @@ class TestWhomTheMailIsFor:
         aws_environment.write_text(profile("default", ALICE))
 
         assert told(*COMMAND) == (
-            f"You are alice in {ACCOUNT}, whom the mail is for, and may not decrypt {PARAMETER}, says AWS KMS: ask your "
-            "administrator for the decrypt policy of iam-key-rotator, and whether its KMS key is enabled. AWS says: "
+            f"You are alice in {ACCOUNT}, whom the mail is for, and may not decrypt {PARAMETER}, says AWS KMS: ask "
+            "your administrator for the decrypt policy of iam-key-rotator, and whether its KMS key is enabled. AWS says: "
             f"{message}"
         )
 
@@ -239,8 +239,8 @@ class TestWhomTheMailIsFor:
 
         assert told(*COMMAND[:2], "--region", "us-east-1", *COMMAND[4:]) == (
             f"There is no parameter {PARAMETER} in us-east-1 of account {ACCOUNT}: compare --region and --parameter "
-            "with the mail. If they agree, the rotation is over or the key was taken back, and only a newer mail helps: "
-            "ask your administrator for a new rotation."
+            "with the mail. If they agree, the rotation is over or the key was taken back, and only a newer mail "
+            "helps: ask your administrator for a new rotation."
         )
 
     def test_old_key_has_ended(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
