@@ -1103,7 +1103,10 @@ def _edit(path: Path, change: "Callable[[str], str]", *, private: bool = False) 
     except configparser.Error as error:
         raise _malformed(path, error) from None
     except OSError as error:
-        raise Mishap(f"{path} cannot be written ({error.strerror}): check who owns it and its directory.") from None
+        raise Mishap(
+            f"{path} cannot be written ({error.strerror}), and is as it was: look at who owns it and its folder, and "
+            "at the space on the disk."
+        ) from None
 
 
 def _malformed(path: Path, error: configparser.Error) -> Mishap:

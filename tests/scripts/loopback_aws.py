@@ -28,7 +28,8 @@ class LoopbackAws:
     """What it answers.
 
     Attributes:
-        owners: the ARN of each access key's owner; keys that are not here have been deleted.
+        owners: the ARN of each access key's owner, or the error code with which STS refuses the key; keys that are not
+            here have been deleted.
         user_ids: unique ids by user name, where it matters.
         parameters: values by region and name.
         refusals: the error code and message with which reading a parameter is refused, by its name.
@@ -55,9 +56,9 @@ class LoopbackAws:
         return self._sts(key_id) if service == "sts" else self._ssm(key_id, region, json.loads(body)["Name"])
 
     def _sts(self, key_id: str) -> tuple[int, bytes]:
-        arn = self.owners.get(key_id)
-        if not arn:
-            return 403, _ERROR.format("InvalidClientTokenId").encode()
+        arn = self.owners.get(key_id, "InvalidClientTokenId")
+        if not arn.startswith("arn:"):
+            return 403, _ERROR.format(arn).encode()
         user_id = self.user_ids.get(arn.rsplit("/", 1)[-1], "AIDAFAKE00000000USER")
         return 200, _IDENTITY.format(arn, arn.split(":")[4], user_id).encode()
 

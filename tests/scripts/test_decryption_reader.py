@@ -229,8 +229,8 @@ class TestWhomTheMailIsFor:
 
         assert told(*COMMAND) == (
             f"You are alice in {ACCOUNT}, whom the mail is for, and may not decrypt {PARAMETER}, says AWS KMS: ask "
-            "your administrator for the decrypt policy of iam-key-rotator, and whether its KMS key is enabled. AWS says: "
-            f"{message}"
+            "your administrator for the decrypt policy of iam-key-rotator, and whether its KMS key is enabled. AWS says"
+            f": {message}"
         )
 
     def test_rotation_is_over_or_region_is_wrong(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
