@@ -285,7 +285,7 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"there is no option {option}{f', did you mean {near[0]}?' if near else ''}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(
         prog="decryption.py",
         description=DESCRIPTION,
