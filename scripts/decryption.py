@@ -615,8 +615,8 @@ def _ask_aws(options: argparse.Namespace, environment: Mapping[str, str]) -> Key
             raise Mishap(f"{_one_line(error)}: name another with --aws-profile ({_your_profiles()}).") from None
         account = found["ARN"].split(":")[4] if found.get("ARN") else None
         if account and options.account not in {None, account}:
-            caller = _owner(session.client("sts", config=_config()))
-            raise Mishap(wrong_reader(caller, parameter, options.account, reader) or "")
+            caller = _caller(session) or Owner(found["ARN"], account, user_id="", name=None)
+            raise Mishap(wrong_reader(caller, parameter, options.account, reader) or parameter)
         return Key(found["Value"].strip(), f"{parameter} ({session.region_name})", account)
 
 
