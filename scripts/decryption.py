@@ -265,6 +265,11 @@ def _tell(words: str) -> None:
         _abandon(sys.stderr)
 
 
+def _say(words: str) -> None:
+    """Say what was done with the pair, where the result goes."""
+    print(printable(words))
+
+
 def _abandon(stream: TextIO) -> None:
     """Let what is still to be written to a stream go nowhere, or Python complains of it when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -812,7 +817,7 @@ def _owner_of_profile(pair: KeyPair, options: argparse.Namespace) -> "Owner | No
 
     present = present_credentials(options.profile, credentials_file(os.environ))
     key_id = present.get(ACCESS_KEY_ID)
-    if not (key_id and present.get(SECRET_ACCESS_KEY)) or key_id == pair.access_key_id:
+    if not _is_pair(present) or key_id == pair.access_key_id:
         return None
     failed = f"AWS could not be asked whose the key in the profile {options.profile} is, and nothing was done"
     with _towards_aws(failed, "Unasked, it is replaced with --allow-other-user."):
@@ -933,7 +938,7 @@ def _deliver(opened: "KeyPair | str", account: "str | None", options: argparse.N
             raise Mishap(
                 "This block holds no key pair such as AWS makes: leave out --profile, --format and --check to see it."
             )
-        print(printable(opened))
+        _say(opened)
         return
     checked = options.check or (options.check is None and options.profile)
     if checked:
@@ -956,14 +961,12 @@ def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
     older = present_credentials(previous, path).get(ACCESS_KEY_ID)
     store(pair, profile, path, private=options.private)
     when = "already" if replaced == pair.access_key_id else "now"
-    print(printable(f"Access key {pair.access_key_id} of {pair.user} is {when} in the profile {profile} of {path}."))
+    _say(f"Access key {pair.access_key_id} of {pair.user} is {when} in the profile {profile} of {path}.")
     if replaced and replaced != pair.access_key_id:
         gone = f" {older}, which was there, is in the file no more." if older and older != replaced else ""
-        print(
-            printable(
-                f"It replaced {replaced}, which is now in the profile {previous}.{gone} When AWS has deleted that key, "
-                f"remove it from the file: --profile {profile} --delete-previous"
-            )
+        _say(
+            f"It replaced {replaced}, which is now in the profile {previous}.{gone} When AWS has deleted that key, "
+            f"remove it from the file: --profile {profile} --delete-previous"
         )
     for warning in (_read_by_others(path), _other_source(profile, path), _shadow(pair)):
         if warning:
@@ -1016,7 +1019,10 @@ def _offer_to_delete_previous(options: argparse.Namespace, path: Path) -> None:
     """Ask about a pair that is kept and no longer works: it is of no use, and is taken for a leak when it is found."""
     previous = f"{options.profile}-previous"
     old = present_credentials(previous, path)
-    if ACCESS_KEY_ID not in old or SECRET_ACCESS_KEY not in old or not _has_ended(old, options):
+    ended = False
+    with contextlib.suppress(Mishap):  # what the command is for has been done
+        ended = _is_pair(old) and _has_ended(old, options)
+    if not ended:
         return
     question = f"AWS no longer accepts {old[ACCESS_KEY_ID]} in the profile {previous}. Remove it from the file? [y/N] "
     print(printable(question), end="", file=sys.stderr, flush=True)
@@ -1033,15 +1039,15 @@ def delete_previous(options: argparse.Namespace, path: Path) -> None:
     _boto3()
     previous = f"{options.profile}-previous"
     old, new = present_credentials(previous, path), present_credentials(options.profile, path)
-    if ACCESS_KEY_ID not in old or SECRET_ACCESS_KEY not in old:
-        print(printable(f"There is no key in the profile {previous} of {path}: nothing to remove."))
+    if not _is_pair(old):
+        _say(f"There is no key in the profile {previous} of {path}: nothing to remove.")
         return
     if not _has_ended(old, options):
         raise Mishap(
             f"AWS still knows {old[ACCESS_KEY_ID]} in the profile {previous}, which stays: try again when a mail has "
             "told you that it is deleted."
         )
-    if ACCESS_KEY_ID not in new or SECRET_ACCESS_KEY not in new or _has_ended(new, options):
+    if not _is_pair(new) or _has_ended(new, options):
         raise Mishap(
             f"AWS accepts neither {previous} nor the profile {options.profile} itself, so that both stay: write your "
             "new key into it first."
@@ -1051,7 +1057,7 @@ def delete_previous(options: argparse.Namespace, path: Path) -> None:
 
 def _remove(profile: str, path: Path) -> None:
     _edit(path, lambda content: without_credentials(content, profile))
-    print(printable(f"The key in the profile {profile} was removed from {path}."))
+    _say(f"The key in the profile {profile} was removed from {path}.")
 
 
 # --- The AWS credentials file ----------------------------------------------------------------------------------------
@@ -1076,8 +1082,7 @@ def present_credentials(profile: str, path: Path) -> "dict[str, str]":
         Mishap: the file is not what AWS tools can read.
     """
     try:
-        content = path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else ""
-        return _credentials(_profiles(content).get(profile, {}))
+        return _credentials(_profiles(_content(path)).get(profile, {}))
     except configparser.Error as error:
         raise _malformed(path, error) from None
     except OSError as error:
@@ -1096,7 +1101,7 @@ def store(pair: KeyPair, profile: str, path: Path, *, private: bool = False) -> 
 def _edit(path: Path, change: "Callable[[str], str]", *, private: bool = False) -> None:
     target = path.resolve()  # a link to the file stays a link
     try:
-        before = target.read_bytes().decode("utf-8", "surrogateescape") if target.exists() else ""
+        before = _content(target)
         after = change(before)
         if after != before or private:
             _replace(target, after.encode("utf-8", "surrogateescape"), private=private)
@@ -1107,6 +1112,10 @@ def _edit(path: Path, change: "Callable[[str], str]", *, private: bool = False) 
             f"{path} cannot be written ({error.strerror}), and is as it was: look at who owns it and its folder, and "
             "at the space on the disk."
         ) from None
+
+
+def _content(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else ""
 
 
 def _malformed(path: Path, error: configparser.Error) -> Mishap:
@@ -1167,6 +1176,10 @@ def _profiles(content: str) -> dict[str, dict[str, str]]:
 
 def _credentials(settings: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in settings.items() if _is_credential(name)}
+
+
+def _is_pair(credentials: Mapping[str, str]) -> bool:
+    return bool(credentials.get(ACCESS_KEY_ID) and credentials.get(SECRET_ACCESS_KEY))
 
 
 def _other_settings(settings: Mapping[str, str]) -> dict[str, str]:

@@ -491,6 +491,16 @@ class TestDeletePrevious:
         )
         assert file.read_text() == (f"[work]\n{SETTINGS}\n" if removed else self.BOTH)
 
+    def test_question_that_cannot_be_put_spoils_nothing(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The new pair is in its place; AWS went away after that."""
+        file.write_text(self.BOTH)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        options = decryption._parser().parse_args(["--profile", "work", "--region", "eu-central-1"])
+
+        decryption._offer_to_delete_previous(options, file)
+
+        assert file.read_text() == self.BOTH
+
     @pytest.mark.usefixtures("aws")
     def test_without_a_terminal_it_never_asks(self, file: Path) -> None:
         done = self.again(input=b"y\n", stderr=subprocess.PIPE)
