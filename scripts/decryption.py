@@ -409,9 +409,9 @@ def decode(content: bytes, name: str) -> str:
 
 
 def _paste(stdin: TextIO) -> str:
-    """Ask for the block, and read until it is whole, or until an empty line; all of what was pasted is taken.
+    """Ask for the block, and read until it is whole, or until an empty line; all that was pasted is taken.
 
-    What is left unread would go to the shell, as commands.
+    What is left would go to the shell, as commands: a last line without an end, too.
     """
     _tell("Paste the encrypted block (or the whole mail), and press Enter:")
     pasted = ""
@@ -419,6 +419,10 @@ def _paste(stdin: TextIO) -> str:
         pasted += line
         if (_blocks(pasted) or (pasted.strip() and not line.strip())) and not _is_more_coming(stdin):
             break
+    if sys.platform != "win32":
+        import termios  # noqa: PLC0415 - not on Windows
+
+        termios.tcflush(stdin, termios.TCIFLUSH)
     return pasted
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import termios
 import tomllib
+import tty
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -239,10 +240,11 @@ class TestInterrupted:
 class TestPaste:
     """A terminal hands over line by line, and hands to the shell what is left."""
 
-    def test_whole_mail_is_taken_and_nothing_left_to_the_shell(self) -> None:
-        """Lines of a mail would be run as commands."""
+    @pytest.mark.parametrize("end", ["\n", ""])
+    def test_whole_mail_is_taken_and_nothing_left_to_the_shell(self, end: str) -> None:
+        """Lines of a mail would be run as commands, and the last one would stand before the next."""
         user, command = os.openpty()
-        mail = f"You have a new key.\n\n  User: alice\n\n{BLOCK}\n\n  You need your old key\n\nrm -r important\n"
+        mail = f"You have a new key.\n\n  User: alice\n\n{BLOCK}\n\n  You need your old key\n\nrm -r important{end}"
         os.write(user, mail.encode())
 
         with os.fdopen(command, "rb") as stdin, os.fdopen(user, "wb"):
@@ -254,6 +256,7 @@ class TestPaste:
                 check=False,
                 timeout=60,
             )
+            tty.setcbreak(stdin, termios.TCSANOW)  # shows what a line without an end has left
             left = select.select([stdin], [], [], 0)[0]
 
         assert (done.returncode, SECRET in done.stdout.decode(), left) == (0, True, [])
