@@ -1,74 +1,113 @@
+# /// script
+# requires-python = ">=3.9"
+# dependencies = ["boto3>=1.28", "cryptography>=41"]
+# ///
 """Open the encrypted block of a key-rotation mail.
 
 Whoever receives such a mail may have this one file and nothing else of the project, so it stands alone: it needs
-Python, `cryptography` and, unless the encryption key is given in ENC_KEY, `boto3`.
+Python, `cryptography` and, unless the encryption key is given in ENC_KEY, `boto3`. From top to bottom: the command,
+the block, its key, whose the new pair is, what becomes of it, the credentials file.
 """
 
-from __future__ import annotations
-
-import argparse
-import base64
-import configparser
-import contextlib
-import dataclasses
-import getpass
-import json
 import os
-import re
-import shlex
-import stat
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+
+# Python 2 stops at the next line and shows it; 3.6 to 3.8 can read the whole file, and stop at the check.
+NEEDED: "tuple[int, int]" = (3, 9)  # decryption.py needs Python 3.9 or newer: run it with another python3.
+if sys.version_info < NEEDED:
+    sys.exit(f"decryption.py needs Python {NEEDED[0]}.{NEEDED[1]} or newer: run it with another python3.")
+
+
+def _interrupted(kind: "type[BaseException]", fault: BaseException, trace: "TracebackType | None") -> None:
+    """End with one line, also where Ctrl-C comes before main() can catch it: most of a start is imports."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, fault, trace)
+        return
+    os.write(2, b"Interrupted.\n")
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    sys.excepthook = _interrupted
+
+PYTHON, OWN_PYTHON = ("py", r"venv\Scripts\python") if os.name == "nt" else ("python3", "venv/bin/python")
+MISSING = f"""\
+decryption.py: it needs the Python libraries boto3 and cryptography ({{}}). Run it with uv, which brings them along:
+  uv run decryption.py ...
+or in a virtual environment:
+  {PYTHON} -m venv venv
+  {OWN_PYTHON} -m pip install boto3 cryptography
+  {OWN_PYTHON} decryption.py ..."""
+
+try:
+    import argparse
+    import base64
+    import configparser
+    import contextlib
+    import dataclasses
+    import difflib
+    import email
+    import getpass
+    import html
+    import io
+    import json
+    import quopri
+    import re
+    import select
+    import shlex
+    import signal
+    import stat
+    import tempfile
+    import time
+    import warnings
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import TYPE_CHECKING, NoReturn, TextIO
+
+    from cryptography.fernet import Fernet, InvalidToken
+except ImportError as error:
+    sys.exit(MISSING.format(error))
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from types import ModuleType, TracebackType
 
+    from boto3 import Session
     from botocore.config import Config
     from botocore.exceptions import ClientError
     from mypy_boto3_sts import STSClient
 
-if sys.version_info < (3, 9):  # noqa: UP036 - readers of mails run it on whatever Python they have
-    sys.exit("decryption.py needs Python 3.9 or newer: run it with another python3.")
-
-try:
-    from cryptography.fernet import Fernet, InvalidToken
-except ImportError:
-    sys.exit("The Python library cryptography is missing. Install it with: python3 -m pip install cryptography boto3")
-
 DESCRIPTION = """\
-Open the encrypted block of a key-rotation mail and show the access key pair in
-it.
+Open the encrypted block of a key-rotation mail, and put the new access key
+where your AWS tools find it (--profile) or on the screen.
 
-The block is asked for: paste it, and press Enter. It is also read from a file
-(--file), from standard input, or from the environment variable CIPHER_TEXT.
-Line breaks and the "> " of a quoted mail do no harm. Don't write it into a
-command, since your shell keeps those; older mails did.
+The block is asked for: paste it, or the whole mail, and press Enter. It is also
+read from a saved mail (--file), from standard input, or from the environment
+variable CIPHER_TEXT. Don't write it into a command: your shell keeps those.
 
 The key to the block lies in the SSM Parameter Store and is read with your own
-AWS credentials, that is, with the access key you have been using so far. If it
+AWS credentials, that is, with the access key that the mail replaces: those of
+--aws-profile; else those in the environment (AWS_ACCESS_KEY_ID); else those of
+the profile that --profile is about to change; else your usual ones. If the key
 was handed to you in another way, --ask-key asks for it (or it is read from the
-environment variable ENC_KEY), and AWS is not.
+environment variable ENC_KEY), and AWS is not asked.
 
-Before --profile writes the pair, it is checked: AWS has to answer to it, as
+Before --profile writes the new pair, it is checked: AWS has to answer to it, as
 the user and account of the block and of the profile. Right after a rotation
 that can take some seconds, which are waited out."""
 
 EXAMPLES = """\
 examples:
-  python3 scripts/decryption.py
-      ask for the block, and show the key pair
-  python3 scripts/decryption.py --region eu-central-1 --file block.txt
-      take the block from a file and its key from another region
-  python3 scripts/decryption.py --profile work
-      write the pair into the profile "work" of the AWS credentials file; the
-      pair that it replaces is kept as "work-previous"
-  eval "$(python3 scripts/decryption.py --format env)"
-      use the pair in this shell
-  python3 scripts/decryption.py --ask-key --file block.txt
+  uv run decryption.py --profile default
+      ask for the block; write the new pair into the profile "default" of the
+      AWS credentials file, and keep the old one as "default-previous"
+  uv run decryption.py --profile default --file mail.eml
+      take the block from a saved mail
+  uv run decryption.py --profile default --delete-previous
+      later, when AWS no longer accepts the old pair: remove it from the file
+  eval "$(uv run decryption.py --format env)"
+  uv run decryption.py --format powershell | Out-String | Invoke-Expression
+      use the new pair in this shell, or in this PowerShell
+  uv run decryption.py --ask-key --file block.txt
       without AWS; with --profile, add --no-check
 
 exit codes: 0 done; 1 it did not work, and the message says what to fix;
@@ -82,12 +121,25 @@ SESSION_TOKENS = ("aws_session_token", "aws_security_token")
 CHECK_SECONDS = 60
 PAUSE_SECONDS = 2
 
+# What AWS says of a key that was deleted or deactivated, and of one that it does not know yet.
+UNKNOWN_KEY = "InvalidClientTokenId"
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html
 USER_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
 KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
 SECRET = re.compile(r"[!-~]+")
 
+BLOCK_START = "gAAAAA"  # of every Fernet token until 2106: its version and the time
+LONGEST_QUOTE = 300  # characters of what somebody else says
+OTHER_SOURCES = (  # settings of a profile that give it other credentials than a key pair
+    "role_arn",
+    "web_identity_token_file",
+    "sso_session",
+    "sso_start_url",
+    "login_session",
+    "credential_process",
+)
+LARGEST_MAIL = 30_000_000  # bytes; mail services stop at 25 MB or so
 OTHERS = 0o066  # the right of group and everybody to read or write a file
 
 
@@ -110,9 +162,21 @@ class Owner:
 
     arn: str
     account: str
-    name: str | None
+    user_id: str
+    name: "str | None"
 
-    def is_same(self, other: Owner) -> bool:
+    def __str__(self) -> str:
+        """Say it as people do: alice in 111122223333."""
+        resource = self.arn.split(":", 5)[-1].split("/")
+        if self.name:
+            who = self.name
+        elif resource[0] == "assumed-role":
+            who = f"the role {resource[1]}"
+        else:
+            who = "the root user" if resource == ["root"] else self.arn
+        return f"{who} in {self.account}"
+
+    def is_same(self, other: "Owner") -> bool:
         """Tell whether both are one user of one account: paths do not matter to that, nor does case."""
         return self.account == other.account and other.name is not None and self.is_called(other.name)
 
@@ -127,24 +191,54 @@ class Key:
 
     value: str = dataclasses.field(repr=False)
     origin: str
-    account: str | None = None
+    account: "str | None" = None
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+# --- The command -----------------------------------------------------------------------------------------------------
+
+
+def start() -> int:
+    """Run the command as a process of its own, whatever its terminal, its pipes and its Python are like."""
+    warnings.simplefilter("ignore")  # what libraries say about an old Python is said to their developers
+    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):  # it is None where the shell has closed it
+            stream.reconfigure(errors=errors)
+    try:
+        try:
+            return main()
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over
+            if sys.stdout:
+                sys.stdout.flush()
+    except BrokenPipeError:  # whoever was to read this has gone
+        _abandon(sys.stdout)
+    except OSError as error:
+        _tell(f"decryption.py: the output could not be written ({error.strerror}): look at where it goes.")
+        _abandon(sys.stdout)
+    return 1
+
+
+def main(arguments: "Sequence[str] | None" = None) -> int:
     """Run the command.
 
     Returns:
         The exit code: 0, 1 or 130. Argparse itself exits with 2 when it does not understand the command.
     """
     parser = _parser()
+    parser.refuse_misspelt(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(arguments)
     try:
-        text = read_block(options, os.environ, sys.stdin)
+        if options.delete_previous:
+            if not options.profile:
+                parser.error("--delete-previous needs --profile NAME, to delete NAME-previous")
+            delete_previous(options, credentials_file(os.environ))
+            return 0
+        text = read_text(options, os.environ, sys.stdin)
         if text is None:
-            parser.error("no block given: pass it as an argument, with --file, or on standard input")
-        block = clean(text)
+            parser.error("no block given: paste it when asked, or name a saved mail with --file")
+        block = find_block(text)
         key = find_key(options, os.environ)
-        _deliver(open_block(block, key.value, key.origin), key.account, options)
+        _deliver(open_block(block, key.value, key.origin), key.account or options.account, options)
     except Mishap as mishap:
         _tell(f"{parser.prog}: {mishap}")
         return 1
@@ -162,11 +256,42 @@ def printable(text: object) -> str:
 
 
 def _tell(words: str) -> None:
-    print(printable(words), file=sys.stderr)
+    """Say something to the user, beside the result; who has closed that door is not told, and loses nothing else."""
+    if not sys.stderr:
+        return  # print() would take standard output instead
+    try:
+        print(printable(words), file=sys.stderr, flush=True)
+    except OSError:
+        _abandon(sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _say(words: str) -> None:
+    """Say what was done with the pair, where the result goes."""
+    print(printable(words))
+
+
+def _abandon(stream: TextIO) -> None:
+    """Let what is still to be written to a stream go nowhere, or Python complains of it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains in one line, and knows what a misspelt option was to be."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2."""
+        self.exit(2, f"{self.prog}: {printable(message)} (see --help)\n")
+
+    def refuse_misspelt(self, words: Sequence[str]) -> None:
+        """Look at the options alone: argparse would take the value of a misspelt one for the block."""
+        for option in (word.split("=")[0] for word in words if word.startswith("--")):
+            if not any(known.startswith(option) for known in self._option_string_actions):
+                near = difflib.get_close_matches(option, self._option_string_actions, 1)
+                self.error(f"there is no option {option}{f', did you mean {near[0]}?' if near else ''}")
+
+
+def _parser() -> Parser:
+    parser = Parser(
         prog="decryption.py",
         description=DESCRIPTION,
         epilog=EXAMPLES,
@@ -174,27 +299,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("block", nargs="?", help="the encrypted block, as older mails have it in the command")
-    source.add_argument("--file", metavar="PATH", help="read the block from this file; - is standard input")
+    source.add_argument("--file", metavar="PATH", help="find the block in this saved mail or text; - is standard input")
 
-    key = parser.add_argument_group("where the encryption key is")
-    key.add_argument("--ask-key", action="store_true", help="ask for it; what you paste is not shown")
+    key = parser.add_argument_group("where the encryption key is (the mail's command says it)")
     key.add_argument("--parameter", metavar="NAME", help="its SSM parameter (default: the one that belongs to you)")
     key.add_argument("--region", help="the AWS region of the parameter (default: that of your AWS configuration)")
-    key.add_argument("--aws-profile", metavar="NAME", help="the AWS profile to read it with (default: your usual one)")
+    key.add_argument("--account", metavar="ID", type=_account, help="the AWS account that the mail is for")
+    key.add_argument("--aws-profile", metavar="NAME", help="the AWS profile to read it with")
+    key.add_argument("--ask-key", action="store_true", help="ask for it; what you paste is not shown")
 
     fate = parser.add_argument_group("what becomes of the key pair")
     output = fate.add_mutually_exclusive_group()
-    output.add_argument(
-        "--format",
-        choices=tuple(FORMATS),
-        default="text",
-        help="print it as text to read, as shell commands (env), or as json (default: %(default)s)",
-    )
     output.add_argument(
         "--profile",
         metavar="NAME",
         type=_profile_name,
         help="write it into this profile of the AWS credentials file, and print no secret",
+    )
+    output.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default="text",
+        help="print it as text to read, as commands of a shell (env) or of PowerShell, or as json "
+        "(default: %(default)s)",
     )
     fate.add_argument(
         "--check",
@@ -210,6 +337,12 @@ def _parser() -> argparse.ArgumentParser:
     fate.add_argument(
         "--private", action="store_true", help="with --profile: make the credentials file yours alone (mode 0600)"
     )
+    fate.add_argument(
+        "--delete-previous",
+        action="store_true",
+        help="with --profile NAME, and no block: remove NAME-previous from the credentials file, if AWS no longer "
+        "accepts its key",
+    )
     return parser
 
 
@@ -219,82 +352,166 @@ def _profile_name(name: str) -> str:
     return name
 
 
+def _account(number: str) -> str:
+    if not re.fullmatch(r"[0-9]{12}", number):
+        raise argparse.ArgumentTypeError(f"{number!r} is no AWS account: its number has 12 digits")
+    return number
+
+
 # --- The block -------------------------------------------------------------------------------------------------------
 
 
-def read_block(options: argparse.Namespace, environment: Mapping[str, str], stdin: TextIO) -> str | None:
-    """Take the block from where the user put it, the most explicit place first; None if it is nowhere."""
+def read_text(options: argparse.Namespace, environment: Mapping[str, str], stdin: "TextIO | None") -> "str | None":
+    """Take the text with the block from where the user put it, the most explicit place first; None if it is nowhere."""
     if options.block:
         return str(options.block)
-    if options.file == "-":
-        return _read(stdin, "standard input")
-    if options.file:
-        try:
-            with Path(options.file).open(encoding="utf-8") as file:
-                return _read(file, options.file)
-        except OSError as error:
-            raise Mishap(
-                f"{options.file} cannot be read ({error.strerror}): check the path given with --file."
-            ) from None
-    if environment.get("CIPHER_TEXT"):
+    if options.file and options.file != "-":
+        return _read_file(options.file)
+    if not options.file and environment.get("CIPHER_TEXT"):
         return environment["CIPHER_TEXT"]
-    if stdin.isatty():
+    if stdin is None:
+        return None
+    if not options.file and stdin.isatty():
         return _paste(stdin)
-    return _read(stdin, "standard input").strip() or None
+    if isinstance(stdin, io.TextIOWrapper):
+        text = decode(stdin.buffer.read(LARGEST_MAIL), "standard input")
+    else:
+        text = stdin.read()
+    return text if options.file or text.strip() else None
+
+
+def _read_file(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_MAIL + 1)
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise Mishap(
+            f"{path} cannot be read ({getattr(error, 'strerror', error)}): check the path given with --file."
+        ) from None
+    if len(content) > LARGEST_MAIL:
+        raise Mishap(f"{path} is larger than any mail: save the mail without attachments, or the block alone.")
+    return decode(content, path)
+
+
+def decode(content: bytes, name: str) -> str:
+    """Turn a saved mail into text. All that matters of it is ASCII, which most encodings have in common.
+
+    Raises:
+        Mishap: it is no text.
+    """
+    if content.startswith(b"\xd0\xcf\x11\xe0"):
+        raise Mishap(f"{name} is an Outlook message (.msg): save the mail as text or .eml, or copy the block from it.")
+    utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = content.lstrip(b"\xef\xbb\xbf\xfe\xff").replace(b"\0", b"")  # in UTF-16, a letter has a zero beside it
+    if b"\0" in content and not utf_16 and BLOCK_START.encode() not in text:
+        raise Mishap(f"{name} is no text: save the mail as text (.txt) or .eml, or copy the block from it.")
+    return text.decode("utf-8", "replace")
 
 
 def _paste(stdin: TextIO) -> str:
-    """Ask for the block, and read until it is whole; an empty line after a part of it ends it as well."""
-    _tell("Paste the encrypted block from the mail, and press Enter:")
+    """Ask for the block, and read until it is whole, or until an empty line; all that was pasted is taken.
+
+    What is left would go to the shell, as commands: a last line without an end, too.
+    """
+    _tell("Paste the encrypted block (or the whole mail), and press Enter:")
     pasted = ""
     for line in iter(stdin.readline, ""):
         pasted += line
-        block = _without_quotation(pasted)
-        if _is_whole(block) or (block and not line.strip()):
+        if (_blocks(pasted) or (pasted.strip() and not line.strip())) and not _is_more_coming(stdin):
             break
+    if sys.platform != "win32":
+        import termios  # noqa: PLC0415 - not on Windows
+
+        termios.tcflush(stdin, termios.TCIFLUSH)
     return pasted
 
 
-def _read(file: TextIO, name: str) -> str:
-    try:
-        return file.read()
-    except UnicodeDecodeError:
-        raise Mishap(f"{name} is not text: save the block alone, as plain text.") from None
+def _is_more_coming(terminal: TextIO) -> bool:
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415 - there only
+
+        return msvcrt.kbhit()
+    return bool(select.select([terminal], [], [], 0.1)[0])
 
 
-def clean(text: str) -> str:
-    """Undo what mail programs and terminals do to a block: line breaks, indentation, quotation marks.
+def find_block(text: str) -> str:
+    """Find the one block of a mail, whatever mail programs and terminals have done to it.
 
     Raises:
-        Mishap: what is left cannot be a block.
+        Mishap: there is none, it is cut, or there are several.
     """
-    block = _without_quotation(text)
-    if not block:
+    for reading in _readings(text):
+        blocks = _blocks(reading)
+        if len(blocks) > 1:
+            starts = ", ".join(f"{block[:12]}... of {_made(block)}" for block in sorted(blocks, key=_made))
+            raise Mishap(
+                f"There are {len(blocks)} different blocks here ({starts}): take that of your newest mail, alone."
+            )
+        if blocks:
+            return blocks[0]
+    if not text.strip():
         raise Mishap("The block is empty: copy the whole block from the mail.")
-    if foreign := re.search(r"[^A-Za-z0-9_=-]", block):
-        raise Mishap(f"The block holds {foreign.group()!r}, which no block does: copy the block alone from the mail.")
-    if not _is_whole(block):
+    if any(BLOCK_START in reading for reading in _readings(text)):
         raise Mishap(
             "The block is damaged or cut off: copy all of it from the mail, from gAAAAA to its last character."
         )
-    return block
+    raise Mishap(f"There is no block here, which begins with {BLOCK_START}: copy it from the mail with the new key.")
 
 
-def _without_quotation(text: str) -> str:
-    return "".join(re.sub(r"^[\s>]+", "", text, flags=re.MULTILINE).split())
+def _readings(text: str) -> Iterator[str]:
+    """Give the forms that the text of a mail may have been saved in, the plainest first."""
+    parts = [part for part in email.message_from_string(text).walk() if not part.is_multipart()]
+    for kind, read in (("text/plain", str), ("text/html", _without_tags)):
+        contents = [part.get_payload(decode=True) for part in parts if part.get_content_type() == kind]
+        yield "\n\n".join(
+            read(content.replace(b"\0", b"").decode("utf-8", "replace"))
+            for content in contents
+            if isinstance(content, bytes)
+        )
+    source = quopri.decodestring(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+    yield from (text, source, _without_tags(text), _without_tags(source))
+
+
+def _without_tags(page: str) -> str:
+    lines = re.sub(r"(?i)<(br|/?(p|div|td|tr|li|pre|h\d))\b[^<>]*>", "\n", page)
+    return html.unescape(re.sub(r"<[^<>]*>", "", lines))
+
+
+def _blocks(text: str) -> "list[str]":
+    """Find the different whole blocks in a text, across line ends, marks of quotation and what is invisible."""
+    text = re.sub("[\u00ad\u200b-\u200d\u2060\ufeff]", "", text)
+    lines = re.sub(r"(?m)^[^\S\n]*(>[^\S\n]*)*|[^\S\n]+$", "", text)
+    joined = "".join(lines.split())
+    if _is_whole(joined):
+        return [joined]
+    found = []
+    for start in re.finditer(BLOCK_START, lines):
+        end = lines.find(BLOCK_START, start.end())
+        match = re.match(
+            r"[\w-]+=*(\n+[\w=-]+(?=\n|$)){0,99}", lines[start.start() : end if end > 0 else None], re.ASCII
+        )
+        pieces = match.group().split() if match else []
+        whole = ("".join(pieces[:count]) for count in range(len(pieces), 0, -1))
+        found += [block for block in whole if _is_whole(block)][:1]
+    return list(dict.fromkeys(found))
 
 
 def _is_whole(block: str) -> bool:
     """Tell whether this has the frame of a Fernet token: version, time, IV, whole AES blocks, HMAC."""
-    try:
-        token = base64.urlsafe_b64decode(block)
-    except ValueError:  # binascii.Error is one; so is that of a character outside ASCII
+    if len(block) % 4 or not re.fullmatch(r"[A-Za-z0-9_-]+={0,2}", block):
         return False
+    token = base64.urlsafe_b64decode(block)
     ciphertext = len(token) - (1 + 8 + 16 + 32)
     return token[:1] == b"\x80" and ciphertext > 0 and ciphertext % 16 == 0
 
 
-def open_block(block: str, key: str, origin: str) -> KeyPair | str:
+def _made(block: str) -> str:
+    """Tell when a block was made: that is no secret of it."""
+    seconds = int.from_bytes(base64.urlsafe_b64decode(block[:12])[1:], "big")
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def open_block(block: str, key: str, origin: str) -> "KeyPair | str":
     """Decrypt a block.
 
     Args:
@@ -314,7 +531,7 @@ def open_block(block: str, key: str, origin: str) -> KeyPair | str:
     except ValueError:
         raise Mishap(f"{origin} does not hold an encryption key: it must be 44 characters that end in '='.") from None
     try:
-        plaintext = fernet.decrypt(block).decode()
+        plaintext = fernet.decrypt(block.encode()).decode()
     except (InvalidToken, UnicodeDecodeError):
         raise Mishap(
             f"The key in {origin} does not open this block: take the block from your newest mail, and copy all of it."
@@ -322,7 +539,7 @@ def open_block(block: str, key: str, origin: str) -> KeyPair | str:
     return _key_pair(plaintext) or plaintext
 
 
-def _key_pair(plaintext: str) -> KeyPair | None:
+def _key_pair(plaintext: str) -> "KeyPair | None":
     """Read a pair, if it is one that AWS could have made: anything else goes into no file and no shell."""
     with contextlib.suppress(ValueError, TypeError):
         pair = KeyPair(**json.loads(plaintext))
@@ -345,12 +562,16 @@ def find_key(options: argparse.Namespace, environment: Mapping[str, str]) -> Key
     user's own parameter.
     """
     if options.ask_key:
-        if not sys.stdin.isatty():
+        if not (sys.stdin and sys.stdin.isatty()):
             raise Mishap("Nobody is here to be asked for the encryption key: put it into the variable ENC_KEY.")
-        return Key(getpass.getpass("Encryption key (it is not shown): ", sys.stderr).strip(), "what you have typed")
+        try:
+            typed = getpass.getpass("Encryption key (it is not shown): ", sys.stderr)
+        except EOFError:
+            raise Mishap("No encryption key was typed: start again when you have it.") from None
+        return Key(typed.strip(), "what you have typed")
     if environment.get("ENC_KEY") and not options.parameter:
         return Key(environment["ENC_KEY"].strip(), "ENC_KEY")
-    return _ask_aws(options)
+    return _ask_aws(options, environment)
 
 
 def own_parameter(arn: str, user_id: str) -> str:
@@ -375,83 +596,176 @@ def own_parameter(arn: str, user_id: str) -> str:
     return f"/ikr/secret/iam-id/{user_id}"
 
 
-def _ask_aws(options: argparse.Namespace) -> Key:
+def _ask_aws(options: argparse.Namespace, environment: Mapping[str, str]) -> Key:
     boto3 = _boto3()
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError  # noqa: PLC0415
+    from botocore.exceptions import ClientError, NoCredentialsError, ProfileNotFound  # noqa: PLC0415 - needs boto3
 
-    parameter = options.parameter
+    profile = reading_profile(options, environment)
+    reader = f"the profile {profile}" if profile else "your usual AWS credentials"
+    if not profile and environment.get(ACCESS_KEY_ID.upper()):
+        reader = "AWS_ACCESS_KEY_ID in the environment"
+    with _towards_aws("AWS could not be asked for the encryption key"):
+        try:
+            session = boto3.Session(profile_name=profile, region_name=options.region)
+            parameter = options.parameter
+            if not parameter:
+                caller = _owner(session.client("sts", config=_config()))
+                parameter = own_parameter(caller.arn, caller.user_id)
+            ssm = session.client("ssm", config=_config())
+            found = ssm.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]
+        except ClientError as error:
+            raise Mishap(_explain(error, session, parameter, options.account, reader)) from None
+        except NoCredentialsError:
+            raise Mishap(
+                f"No AWS credentials found in {reader}: name the profile that holds your present access key with "
+                f"--aws-profile ({_your_profiles()}), or run `aws configure` with it."
+            ) from None
+        except ProfileNotFound as error:
+            raise Mishap(f"{_one_line(error)}: name another with --aws-profile ({_your_profiles()}).") from None
+        account = found["ARN"].split(":")[4] if found.get("ARN") else None
+        if account and options.account not in {None, account}:
+            caller = _caller(session) or Owner(found["ARN"], account, user_id="", name=None)
+            raise Mishap(wrong_reader(caller, parameter, options.account, reader) or parameter)
+        return Key(found["Value"].strip(), f"{parameter} ({session.region_name})", account)
+
+
+@contextlib.contextmanager
+def _towards_aws(failed: str, remedy: str = "") -> Iterator[None]:
+    """Say in one line what goes wrong on the way to AWS and back. What AWS itself refuses (ClientError) passes.
+
+    Raises:
+        Mishap: ``failed``, the reason, and ``remedy``.
+    """
+    from botocore.exceptions import BotoCoreError, HTTPClientError, NoRegionError  # noqa: PLC0415 - needs boto3
+    from botocore.exceptions import ConnectionError as NoConnection  # noqa: PLC0415
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
+
+    why = ""
     try:
-        session = boto3.Session(profile_name=options.aws_profile, region_name=options.region)
-        if not parameter:
-            identity = session.client("sts", config=_config()).get_caller_identity()
-            parameter = own_parameter(identity["Arn"], identity["UserId"])
-        answer = session.client("ssm", config=_config()).get_parameter(Name=parameter, WithDecryption=True)
-    except ClientError as error:
-        raise Mishap(_explain(error, parameter, session.region_name)) from None
-    except NoCredentialsError:
-        raise Mishap(
-            "No AWS credentials found: run `aws configure` with your present access key, or use --aws-profile."
-        ) from None
+        yield
     except NoRegionError:
-        raise Mishap("No AWS region is set: name the one from the mail with --region.") from None
+        why = "no AWS region is set: name the one from the mail with --region."
+    except (ResponseParserError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        why = "what answered is not AWS: look at your network (a proxy, a sign-in page) and AWS_ENDPOINT_URL."
+    except (HTTPClientError, NoConnection) as error:
+        why = f"{_one_line(error)}: look at your network (a proxy, a VPN), and try again."
     except (BotoCoreError, ValueError) as error:
-        raise Mishap(f"AWS could not be asked for the encryption key: {_one_line(error)}") from None
-    found = answer["Parameter"]
-    account = found["ARN"].split(":")[4] if found.get("ARN") else None
-    return Key(found["Value"].strip(), parameter, account)
+        why = _one_line(error)
+    if why:
+        raise Mishap(f"{failed}: {why} {remedy}".rstrip())
 
 
-def _boto3() -> ModuleType:
+def reading_profile(options: argparse.Namespace, environment: Mapping[str, str]) -> "str | None":
+    """Choose the profile that reads the encryption key; None: boto3's own choice.
+
+    Without a word of the user, and without credentials in the environment, which go first with all AWS tools, it is the
+    profile that is about to be changed: it holds the key that the mail replaces.
+    """
+    if options.aws_profile:
+        return str(options.aws_profile)
+    if options.profile and not environment.get(ACCESS_KEY_ID.upper()) and options.profile in _available_profiles():
+        return str(options.profile)
+    return None
+
+
+def _available_profiles() -> "list[str]":
+    _boto3()
+    import botocore.session  # noqa: PLC0415 - needs boto3
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    with contextlib.suppress(BotoCoreError):  # a malformed file is told by whoever signs in with it
+        return list(botocore.session.Session().available_profiles)
+    return []
+
+
+def _your_profiles() -> str:
+    names = _available_profiles()
+    return (
+        f"your profiles: {', '.join(names[:9])}{', ...' if names[9:] else ''}" if names else "you have no profile yet"
+    )
+
+
+def _boto3() -> "ModuleType":
     try:
         import boto3  # noqa: PLC0415 - a user who has the key in ENC_KEY need not have boto3
-    except ImportError:
-        raise Mishap("The Python library boto3 is missing. Install it with: python3 -m pip install boto3") from None
+    except ImportError as error:
+        sys.exit(MISSING.format(error))
     return boto3
 
 
-def _config() -> Config:
+def _config() -> "Config":
     from botocore.config import Config  # noqa: PLC0415 - as above
 
     return Config(connect_timeout=10, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 
 
-def _explain(error: ClientError, parameter: str | None, region: str | None) -> str:
+def _explain(
+    error: "ClientError", session: "Session", parameter: "str | None", account: "str | None", reader: str
+) -> str:
     """Say in the user's terms what AWS said in its own."""
-    details = error.response.get("Error", {})
-    code, message = details.get("Code", ""), _one_line(details.get("Message", ""))
-    if code == "ParameterNotFound":
+    code, message = _code(error), _one_line(error.response.get("Error", {}).get("Message", ""))
+    if code.startswith("ExpiredToken") or code == "RequestExpired":
+        return f"Your AWS session has expired ({code}): log in again, or use your access key with --aws-profile."
+    if code in {UNKNOWN_KEY, "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException"}:
         return (
-            f"There is no parameter {parameter} in {region}: compare it with the mail (--parameter, "
-            "--region). It is deleted together with the old access key; after that only a new rotation helps."
+            f"AWS does not accept your credentials ({code}), which are those of {reader}: name the profile with the "
+            "key you had before the mail, by --aws-profile. If it is that very key, it has ended: ask your "
+            "administrator to activate it, or for a new one."
+        )
+    caller = _caller(session)
+    wrong = wrong_reader(caller, parameter, account, reader) if caller and parameter else None
+    if wrong:
+        return wrong
+    you = f"You are {caller}, whom the mail is for, and" if caller else "You"
+    if code == "ParameterNotFound":
+        here = f" of account {caller.account}" if caller else ""
+        return (
+            f"There is no parameter {parameter} in {session.region_name}{here}: compare --region and --parameter with "
+            "the mail. If they agree, the rotation is over or the key was taken back, and only a newer mail helps: ask "
+            "your administrator for a new rotation."
+        )
+    if code == "InvalidKeyId" or code.startswith("KMS") or re.search("kms|customer master key", message, re.IGNORECASE):
+        return (
+            f"{you} may not decrypt {parameter}, says AWS KMS: ask your administrator for the decrypt policy of "
+            f"iam-key-rotator, and whether its KMS key is enabled. AWS says: {message}"
         )
     if code.startswith("AccessDenied"):
         return (
-            f"You may not read {parameter or 'your encryption key'}: ask your administrator for the decrypt policy of "
-            f"iam-key-rotator. AWS says: {message}"
-        )
-    if code.startswith("ExpiredToken") or code == "RequestExpired":
-        return f"Your AWS session has expired ({code}): log in again, or use your access key with --aws-profile."
-    if code in {
-        "InvalidClientTokenId",
-        "UnrecognizedClientException",
-        "SignatureDoesNotMatch",
-        "InvalidSignatureException",
-    }:
-        return (
-            f"AWS does not accept your credentials ({code}): use the access key you had before the mail, with "
-            "--aws-profile or in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            f"{you} may not read {parameter} in {session.region_name}: compare --region with the mail. If it agrees, "
+            f"ask your administrator for the decrypt policy of iam-key-rotator. AWS says: {message}"
         )
     return f"AWS did not hand out {parameter or 'your identity'} ({code}): {message}"
 
 
+def _caller(session: "Session") -> "Owner | None":
+    with contextlib.suppress(Exception):  # it would only make another message clearer
+        return _owner(session.client("sts", config=_config()))
+    return None
+
+
+def wrong_reader(caller: Owner, parameter: str, account: "str | None", reader: str) -> "str | None":
+    """Say who signed in, and whom the mail is for; None if they are the same, as far as the command tells."""
+    folder, _, name = parameter.rpartition("/")
+    addressee, is_it = name, caller.is_called(name)
+    if folder.endswith("/iam-id"):
+        addressee, is_it = f"the user with the id {name}", caller.user_id == name
+    if caller.name and is_it and account in {None, caller.account}:
+        return None
+    return (
+        f"You are {caller} (by {reader}), and the mail is for {addressee}{f' in {account}' if account else ''}: use "
+        f"the key that it replaces, with --aws-profile NAME ({_your_profiles()})."
+    )
+
+
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
+    line = " ".join(str(text).split())
+    return line if len(line) <= LONGEST_QUOTE else f"{line[:LONGEST_QUOTE]}..."
 
 
 # --- Does it work? ---------------------------------------------------------------------------------------------------
 
 
-def check(pair: KeyPair, account: str | None, options: argparse.Namespace) -> Owner:
+def check(pair: KeyPair, account: "str | None", options: argparse.Namespace) -> Owner:
     """Ask AWS whose the new pair is, and compare that with the block and the profile.
 
     Args:
@@ -468,7 +782,8 @@ def check(pair: KeyPair, account: str | None, options: argparse.Namespace) -> Ow
     here = f" in account {account}" if account else ""
     if not owner.is_called(pair.user) or account not in {None, owner.account}:
         raise _others(pair, owner, f"the block is for the user {pair.user}{here}")
-    if options.profile and (present := _owner_of_profile(pair, options)) and not owner.is_same(present):
+    present = _owner_of_profile(pair, options) if options.profile else None
+    if present and not owner.is_same(present):
         raise _others(pair, owner, f"the key in the profile {options.profile} to {present.arn}")
     return owner
 
@@ -482,76 +797,82 @@ def _others(pair: KeyPair, owner: Owner, wanted: str) -> Mishap:
 
 def _owner_of(pair: KeyPair, options: argparse.Namespace) -> Owner:
     _boto3()
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - needs boto3
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - needs boto3
 
-    try:
-        sts = _sts(_settings(pair), options)
-        return _once_it_is_known(sts, pair.access_key_id)
-    except ClientError as error:
-        raise Mishap(
-            f"AWS refuses the new key {pair.access_key_id} ({_code(error)}), and nothing was done with it: take the "
-            "block from your newest mail, or ask your administrator about the key. With --no-check you get it all the "
-            "same."
-        ) from None
-    except (BotoCoreError, ValueError) as error:
-        raise Mishap(
-            f"The new key {pair.access_key_id} could not be checked, and nothing was done with it: {_one_line(error)}. "
-            "Try again, or add --no-check."
-        ) from None
+    failed = f"The new key {pair.access_key_id} could not be checked, and nothing was done with it"
+    with _towards_aws(failed, "Without a check, you get it with --no-check."):
+        try:
+            return _once_it_is_known(_sts(_settings(pair), options), pair.access_key_id)
+        except ClientError as error:
+            raise Mishap(
+                f"AWS refuses the new key {pair.access_key_id} ({_code(error)}), and nothing was done with it: take "
+                "the block from your newest mail, or ask your administrator about the key. With --no-check you get it "
+                "all the same."
+            ) from None
 
 
-def _owner_of_profile(pair: KeyPair, options: argparse.Namespace) -> Owner | None:
+def _owner_of_profile(pair: KeyPair, options: argparse.Namespace) -> "Owner | None":
     """Ask AWS whose the key is that the profile holds now.
 
     None, and a word about it, where nobody can tell: the profile is new, or its key no longer works. That is not held
     against the new pair, for an old key that has ended would keep its user out for good; and it is kept as a profile.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - was there for the new pair
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - was there for the new pair
 
     present = present_credentials(options.profile, credentials_file(os.environ))
     key_id = present.get(ACCESS_KEY_ID)
-    if not (key_id and present.get(SECRET_ACCESS_KEY)) or key_id == pair.access_key_id:
+    if not _is_pair(present) or key_id == pair.access_key_id:
         return None
-    try:
-        return _owner(_sts(present, options))
-    except ClientError as error:
-        _tell(
-            f"AWS does not accept {key_id}, the key in the profile {options.profile} ({_code(error)}): whose it was "
-            "cannot be told, so it is not compared."
-        )
-        return None
-    except (BotoCoreError, ValueError) as error:
-        raise Mishap(
-            f"AWS could not be asked whose the key in the profile {options.profile} is, and nothing was done: "
-            f"{_one_line(error)}. Try again, or add --allow-other-user."
-        ) from None
+    failed = f"AWS could not be asked whose the key in the profile {options.profile} is, and nothing was done"
+    with _towards_aws(failed, "Unasked, it is replaced with --allow-other-user."):
+        try:
+            return _owner(_sts(present, options))
+        except ClientError as error:
+            _tell(
+                f"AWS does not accept {key_id}, the key in the profile {options.profile} ({_code(error)}): whose it "
+                "was cannot be told, so it is not compared."
+            )
+    return None
 
 
-def _sts(credentials: Mapping[str, str], options: argparse.Namespace) -> STSClient:
+def _has_ended(credentials: Mapping[str, str], options: argparse.Namespace) -> bool:
+    """Tell whether AWS no longer knows a key: it was deleted, or deactivated."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - needs boto3
+
+    with _towards_aws(f"AWS could not be asked about {credentials[ACCESS_KEY_ID]}, and nothing was deleted"):
+        try:
+            _owner(_sts(credentials, options))
+        except ClientError as error:
+            return _code(error) == UNKNOWN_KEY
+    return False
+
+
+def _sts(credentials: Mapping[str, str], options: argparse.Namespace) -> "STSClient":
     """Sign in with these settings of a profile, and nothing that is set elsewhere."""
     session = _boto3().Session(
         aws_access_key_id=credentials[ACCESS_KEY_ID],
         aws_secret_access_key=credentials[SECRET_ACCESS_KEY],
         aws_session_token=next((credentials[name] for name in SESSION_TOKENS if credentials.get(name)), None),
-        profile_name=options.aws_profile,  # for its region
+        profile_name=reading_profile(options, os.environ),  # for its region
         region_name=options.region,
     )
     client: STSClient = session.client("sts", config=_config())
     return client
 
 
-def _owner(sts: STSClient) -> Owner:
+def _owner(sts: "STSClient") -> Owner:
     identity = sts.get_caller_identity()
     arn = identity["Arn"]
     resource = arn.split(":", 5)[-1]
-    return Owner(arn, identity["Account"], resource.rsplit("/", 1)[-1] if resource.startswith("user/") else None)
+    name = resource.rsplit("/", 1)[-1] if resource.startswith("user/") else None
+    return Owner(arn, identity["Account"], identity["UserId"], name)
 
 
-def _code(error: ClientError) -> str:
+def _code(error: "ClientError") -> str:
     return str(error.response.get("Error", {}).get("Code", "no code"))
 
 
-def _once_it_is_known(sts: STSClient, key_id: str) -> Owner:
+def _once_it_is_known(sts: "STSClient", key_id: str) -> Owner:
     """Ask until AWS knows the key; GetCallerIdentity needs no permission, so that only a bad key is refused."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - needs boto3
 
@@ -561,7 +882,7 @@ def _once_it_is_known(sts: STSClient, key_id: str) -> Owner:
         try:
             return _owner(sts)
         except ClientError as error:
-            if _code(error) != "InvalidClientTokenId" or time.monotonic() >= give_up:
+            if _code(error) != UNKNOWN_KEY or time.monotonic() >= give_up:
                 raise
         if not told:
             _tell(f"AWS does not know {key_id} yet; trying again for up to {CHECK_SECONDS} s ...")
@@ -590,41 +911,73 @@ def as_env(pair: KeyPair) -> str:
     )
 
 
+def as_powershell(pair: KeyPair) -> str:
+    """For ``Invoke-Expression``. Between single quotes PowerShell reads nothing but a doubled quote."""
+    secret = pair.secret_access_key.replace("'", "''")
+    return (
+        f"$env:AWS_ACCESS_KEY_ID = '{pair.access_key_id}'\n"
+        f"$env:AWS_SECRET_ACCESS_KEY = '{secret}'\n"
+        "Remove-Item Env:AWS_SESSION_TOKEN -ErrorAction SilentlyContinue"
+    )
+
+
 def as_json(pair: KeyPair) -> str:
     """For programs."""
     return json.dumps(dataclasses.asdict(pair), indent=2)
 
 
-FORMATS: dict[str, Callable[[KeyPair], str]] = {"text": as_text, "env": as_env, "json": as_json}
+FORMATS: "dict[str, Callable[[KeyPair], str]]" = {
+    "text": as_text,
+    "env": as_env,
+    "powershell": as_powershell,
+    "json": as_json,
+}
 
 
-def _deliver(opened: KeyPair | str, account: str | None, options: argparse.Namespace) -> None:
+def _deliver(opened: "KeyPair | str", account: "str | None", options: argparse.Namespace) -> None:
+    if not sys.stdout:
+        raise Mishap("Standard output is closed: open it, since that is where the result goes.")
     if isinstance(opened, str):
         if options.profile or options.check or options.format != "text":
             raise Mishap(
                 "This block holds no key pair such as AWS makes: leave out --profile, --format and --check to see it."
             )
-        print(printable(opened))
+        _say(opened)
         return
-    if options.check or (options.check is None and options.profile):
+    checked = options.check or (options.check is None and options.profile)
+    if checked:
         # Before anything is written: a pair that does not work must not take the place of one that does.
         owner = check(opened, account, options)
         _tell(f"AWS accepts {opened.access_key_id} as {owner.arn}.")
-    if options.profile:
-        path = credentials_file(os.environ)
-        store(opened, options.profile, path, private=options.private)
-        print(
-            printable(
-                f"Access key {opened.access_key_id} of {opened.user} is now in the profile {options.profile} of {path}."
-            )
-        )
-        if warning := _read_by_others(path):
-            _tell(warning)
-    else:
+    if not options.profile:
         print(FORMATS[options.format](opened))
+        return
+    path = credentials_file(os.environ)
+    _write(opened, path, options)
+    if checked and sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty():
+        _offer_to_delete_previous(options, path)
 
 
-def _read_by_others(path: Path) -> str | None:
+def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
+    """Put the pair into the profile; say what it replaced, where that is, and what may still stand in its way."""
+    profile, previous = options.profile, f"{options.profile}-previous"
+    replaced = present_credentials(profile, path).get(ACCESS_KEY_ID)
+    older = present_credentials(previous, path).get(ACCESS_KEY_ID)
+    store(pair, profile, path, private=options.private)
+    when = "already" if replaced == pair.access_key_id else "now"
+    _say(f"Access key {pair.access_key_id} of {pair.user} is {when} in the profile {profile} of {path}.")
+    if replaced and replaced != pair.access_key_id:
+        gone = f" {older}, which was there, is in the file no more." if older and older != replaced else ""
+        _say(
+            f"It replaced {replaced}, which is now in the profile {previous}.{gone} When AWS has deleted that key, "
+            f"remove it from the file: --profile {profile} --delete-previous"
+        )
+    for warning in (_read_by_others(path), _other_source(profile, path), _shadow(pair)):
+        if warning:
+            _tell(warning)
+
+
+def _read_by_others(path: Path) -> "str | None":
     """Say that a file is not its owner's alone. Windows has no such modes: there, the home folder's rights count."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if os.name == "nt" or not mode & OTHERS:
@@ -635,20 +988,105 @@ def _read_by_others(path: Path) -> str | None:
     )
 
 
+def _other_source(profile: str, path: Path) -> "str | None":
+    """Say that the profile takes its credentials from elsewhere, so that a pair in the credentials file is not used."""
+    config = _home(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
+    settings = {}
+    for file, name in ((config, profile if profile == "default" else f"profile {profile}"), (path, profile)):
+        with contextlib.suppress(OSError, ValueError, configparser.Error):  # other tools will say what is wrong there
+            settings.update(_profiles(file.read_text(encoding="utf-8")).get(name, {}))
+    source = settings.get("source_profile")
+    if settings.get("role_arn") and source and source != profile:
+        return (
+            f"The profile {profile} assumes a role with the key of the profile {source} (role_arn in {config}), and "
+            f"does not use this one: run the command again with --profile {source}."
+        )
+    other = next((name for name in OTHER_SOURCES if settings.get(name) and not (name == "role_arn" and source)), None)
+    if not other:
+        return None
+    return (
+        f"The profile {profile} also has {other} in {config}: AWS tools may use that instead of this key. Remove it "
+        "there, or run the command again with another --profile."
+    )
+
+
+def _shadow(pair: KeyPair) -> "str | None":
+    if os.environ.get(ACCESS_KEY_ID.upper()) in {None, "", pair.access_key_id}:
+        return None
+    return (
+        "AWS_ACCESS_KEY_ID is set in this shell, and AWS tools take it before any profile: unset it, and change or "
+        "remove it where it is set."
+    )
+
+
+def _offer_to_delete_previous(options: argparse.Namespace, path: Path) -> None:
+    """Ask about a pair that is kept and no longer works: it is of no use, and is taken for a leak when it is found."""
+    previous = f"{options.profile}-previous"
+    old = present_credentials(previous, path)
+    ended = False
+    with contextlib.suppress(Mishap):  # what the command is for has been done
+        ended = _is_pair(old) and _has_ended(old, options)
+    if not ended:
+        return
+    question = f"AWS no longer accepts {old[ACCESS_KEY_ID]} in the profile {previous}. Remove it from the file? [y/N] "
+    print(printable(question), end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() in {"y", "yes"}:
+        _remove(previous, path)
+
+
+def delete_previous(options: argparse.Namespace, path: Path) -> None:
+    """Remove the pair in NAME-previous, if AWS no longer accepts it, and does accept the one in NAME.
+
+    Raises:
+        Mishap: otherwise; or AWS cannot be asked.
+    """
+    _boto3()
+    previous = f"{options.profile}-previous"
+    old, new = present_credentials(previous, path), present_credentials(options.profile, path)
+    if not _is_pair(old):
+        _say(f"There is no key in the profile {previous} of {path}: nothing to remove.")
+        return
+    if not _has_ended(old, options):
+        raise Mishap(
+            f"AWS still knows {old[ACCESS_KEY_ID]} in the profile {previous}, which stays: try again when a mail has "
+            "told you that it is deleted."
+        )
+    if not _is_pair(new) or _has_ended(new, options):
+        raise Mishap(
+            f"AWS accepts neither {previous} nor the profile {options.profile} itself, so that both stay: write your "
+            "new key into it first."
+        )
+    _remove(previous, path)
+
+
+def _remove(profile: str, path: Path) -> None:
+    _edit(path, lambda content: without_credentials(content, profile))
+    _say(f"The key in the profile {profile} was removed from {path}.")
+
+
+# --- The AWS credentials file ----------------------------------------------------------------------------------------
+
+
 def credentials_file(environment: Mapping[str, str]) -> Path:
     """Find the AWS credentials file, where every AWS tool looks for it."""
-    return Path(environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+    return _home(environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
 
 
-def present_credentials(profile: str, path: Path) -> dict[str, str]:
+def _home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise Mishap(f"You have no home folder, so that {path} is nowhere: set HOME.") from None
+
+
+def present_credentials(profile: str, path: Path) -> "dict[str, str]":
     """Read what a profile of the credentials file holds now; nothing, if there is no such profile.
 
     Raises:
         Mishap: the file is not what AWS tools can read.
     """
     try:
-        content = path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else ""
-        return _credentials(_profiles(content).get(profile, {}))
+        return _credentials(_profiles(_content(path)).get(profile, {}))
     except configparser.Error as error:
         raise _malformed(path, error) from None
     except OSError as error:
@@ -661,16 +1099,27 @@ def store(pair: KeyPair, profile: str, path: Path, *, private: bool = False) -> 
     Raises:
         Mishap: the file is not what AWS tools can read, or may not be written. It is as it was.
     """
+    _edit(path, lambda content: with_profile(content, profile, pair), private=private)
+
+
+def _edit(path: Path, change: "Callable[[str], str]", *, private: bool = False) -> None:
     target = path.resolve()  # a link to the file stays a link
     try:
-        before = target.read_bytes().decode("utf-8", "surrogateescape") if target.exists() else ""
-        after = with_profile(before, profile, pair)
+        before = _content(target)
+        after = change(before)
         if after != before or private:
             _replace(target, after.encode("utf-8", "surrogateescape"), private=private)
     except configparser.Error as error:
         raise _malformed(path, error) from None
     except OSError as error:
-        raise Mishap(f"{path} cannot be written ({error.strerror}): check who owns it and its directory.") from None
+        raise Mishap(
+            f"{path} cannot be written ({error.strerror}), and is as it was: look at who owns it and its folder, and "
+            "at the space on the disk."
+        ) from None
+
+
+def _content(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else ""
 
 
 def _malformed(path: Path, error: configparser.Error) -> Mishap:
@@ -733,6 +1182,10 @@ def _credentials(settings: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in settings.items() if _is_credential(name)}
 
 
+def _is_pair(credentials: Mapping[str, str]) -> bool:
+    return bool(credentials.get(ACCESS_KEY_ID) and credentials.get(SECRET_ACCESS_KEY))
+
+
 def _other_settings(settings: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in settings.items() if not _is_credential(name)}
 
@@ -741,21 +1194,47 @@ def _is_credential(name: str) -> bool:
     return name in {ACCESS_KEY_ID, SECRET_ACCESS_KEY, *SESSION_TOKENS}
 
 
+def without_credentials(content: str, profile: str) -> str:
+    """Take a profile's keys out of the text of a credentials file, and its name, too, if nothing else is there.
+
+    Raises:
+        configparser.Error: as for ``with_profile``.
+    """
+    expected = _profiles(content)
+    kept = _other_settings(expected.pop(profile, {}))
+    before, header, others, after = _split(content, profile)
+    if kept:
+        expected[profile] = kept
+        before.append(header)
+    content = "".join([*before, *others, *after])
+    if _profiles(content) != expected:
+        raise configparser.Error(f"the profile {profile} is written in an unusual way")
+    return content
+
+
 def _with_settings(content: str, profile: str, credentials: Mapping[str, str]) -> str:
     """Replace the credentials of one profile, which is added at the end if it is not there."""
     newline = "\r\n" if "\r\n" in content else "\n"
-    lines = re.findall(r"[^\n]*\n|[^\n]+", content)
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += newline
+    if content and not content.endswith("\n"):
+        content += newline
+    before, header, others, after = _split(content, profile)
+    if not header:
+        gap = [newline] if before and before[-1].strip() else []
+        before, header = [*before, *gap], f"[{profile}]{newline}"
     settings = [f"{name} = {value}{newline}" for name, value in credentials.items()]
+    return "".join([*before, header, *settings, *others, *after])
+
+
+def _split(content: str, profile: str) -> "tuple[list[str], str, list[str], list[str]]":
+    """Divide a file's lines: before a profile, its header ("" if there is none), what is not its keys, and after it."""
+    lines = re.findall(r"[^\n]*\n|[^\n]+", content)
     headers = [number for number, line in enumerate(lines) if line.startswith("[")]
     start = next((number for number in headers if lines[number].startswith(f"[{profile}]")), None)
     if start is None:
-        gap = [newline] if lines and lines[-1].strip() else []
-        return "".join([*lines, *gap, f"[{profile}]{newline}", *settings])
+        return lines, "", [], []
     end = next((number for number in headers if number > start), len(lines))
     others = [line for line in lines[start + 1 : end] if not _is_credential(re.split(r"[=:]", line)[0].strip().lower())]
-    return "".join([*lines[: start + 1], *settings, *others, *lines[end:]])
+    return lines[:start], lines[start], others, lines[end:]
 
 
 def _replace(path: Path, content: bytes, *, private: bool) -> None:
@@ -776,4 +1255,4 @@ def _replace(path: Path, content: bytes, *, private: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start())

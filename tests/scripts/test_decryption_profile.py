@@ -5,7 +5,11 @@ from __future__ import annotations
 import configparser
 import os
 import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -13,6 +17,8 @@ from cryptography.fernet import Fernet
 
 from scripts import decryption
 from scripts.decryption import KeyPair
+from tests.scripts import loopback_aws
+from tests.scripts.loopback_aws import LoopbackAws
 
 PAIR = KeyPair("alice", "AKIAFAKE00000000NEW1", "not-a-real-secret/new")
 SETTINGS = "aws_access_key_id = AKIAFAKE00000000NEW1\naws_secret_access_key = not-a-real-secret/new\n"
@@ -97,6 +103,32 @@ class TestContent:
         """The result is read back as boto3 reads it, and anything but the intended change is refused."""
         with pytest.raises(configparser.Error):
             decryption.with_profile(unusual, "work", PAIR)
+
+
+class TestContentWithoutAPair:
+    """What --delete-previous leaves."""
+
+    def test_pair_that_was_kept_goes_with_its_profile(self) -> None:
+        before = f"[work]\n{SETTINGS}"
+        kept = decryption.with_profile(f"[work]\n{OLD}", "work", PAIR)
+
+        assert decryption.without_credentials(kept, "work-previous") == f"{before}\n"
+
+    def test_everything_else_stays_to_the_byte(self) -> None:
+        """A comment above the next profile belongs to that."""
+        before = f"# mine\r\n[work]\r\nregion = x\r\n\r\n# the other one: naïve\r\n[other]\r\n{OLD}"
+        kept = before.replace("[work]", "[work-previous]\r\nAWS_ACCESS_KEY_ID=AKIAFAKE00000000OLD0\r\n[work]")
+
+        assert decryption.without_credentials(kept, "work-previous") == before
+
+    def test_profile_with_other_settings_stays(self) -> None:
+        assert decryption.without_credentials(f"[work]\n{OLD}region = x\n# why\n", "work") == (
+            "[work]\nregion = x\n# why\n"
+        )
+
+    def test_what_it_cannot_do_right_it_does_not_do(self) -> None:
+        with pytest.raises(configparser.Error):
+            decryption.without_credentials(f"[DEFAULT]\nregion = x\n[work]\n{OLD}  on two lines\n", "work")
 
 
 class TestFile:
@@ -192,6 +224,8 @@ class TestCommand:
         monkeypatch.setenv("ENC_KEY", key.decode())
         block = Fernet(key).encrypt(decryption.as_json(PAIR).encode()).decode()
 
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+
         code = decryption.main(["--profile", "work", "--no-check", block])
 
         out, err = capsys.readouterr()
@@ -241,6 +275,251 @@ class TestCommand:
             warning = decryption._read_by_others(file)
 
         assert warning is None
+
+
+class TestWhatItReplaced:
+    """Whoever runs it sees where the old pair is, and what may keep the new one from being used."""
+
+    NOW = "Access key AKIAFAKE00000000NEW1 of alice is now in the profile work of FILE.\n"
+    REMOVE = "When AWS has deleted that key, remove it from the file: --profile work --delete-previous\n"
+
+    @pytest.fixture
+    def said(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> Callable[[], str]:
+        """Run the command; give what it says, all of it without a secret."""
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+
+        def said() -> str:
+            assert run(monkeypatch) == 0
+            out, err = capsys.readouterr()
+            assert "not-a-real-secret" not in out + err
+            return (out + err).replace(str(file), "FILE").replace(str(file.parent / "config"), "CONFIG")
+
+        return said
+
+    def test_new_profile_replaces_nothing(self, said: Callable[[], str]) -> None:
+        assert said() == self.NOW
+
+    def test_old_pair_is_named_and_kept(self, file: Path, said: Callable[[], str]) -> None:
+        file.write_text(f"[work]\n{OLD}")
+
+        assert said() == (
+            f"{self.NOW}It replaced AKIAFAKE00000000OLD1, which is now in the profile work-previous. {self.REMOVE}"
+        )
+
+    def test_pair_that_is_kept_no_longer_is_named_too(self, file: Path, said: Callable[[], str]) -> None:
+        file.write_text(f"[work]\n{OLD}[work-previous]\n{OLD.replace('OLD1', 'OLD0')}")
+
+        assert said() == (
+            f"{self.NOW}It replaced AKIAFAKE00000000OLD1, which is now in the profile work-previous. "
+            f"AKIAFAKE00000000OLD0, which was there, is in the file no more. {self.REMOVE}"
+        )
+
+    def test_second_run_says_that_nothing_is_new(self, file: Path, said: Callable[[], str]) -> None:
+        file.write_text(f"[work]\n{SETTINGS}")
+
+        assert said() == self.NOW.replace("is now", "is already")
+
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            "role_arn = arn:aws:iam::111122223333:role/deploy\ncredential_source = Environment",
+            "web_identity_token_file = /var/run/token\nrole_arn = arn:aws:iam::111122223333:role/deploy",
+            "sso_session = acme",
+            "sso_start_url = https://acme.awsapps.com/start",
+            "login_session = arn:aws:iam::111122223333:user/alice",
+            "credential_process = /usr/bin/vault",
+        ],
+    )
+    @pytest.mark.parametrize("place", ["config", "credentials"])
+    def test_profile_that_takes_its_credentials_elsewhere(
+        self, setting: str, place: str, file: Path, said: Callable[[], str]
+    ) -> None:
+        """AWS tools would go on with the other ones, and the new key would never be used."""
+        header = "[profile work]" if place == "config" else "[work]"
+        (file.parent / place).write_text(f"{header}\n{setting}\n")
+        name = "role_arn" if "role_arn" in setting else setting.partition(" ")[0]
+
+        assert said() == (
+            f"{self.NOW}The profile work also has {name} in CONFIG: AWS tools may use that instead of this key. Remove "
+            "it there, or run the command again with another --profile.\n"
+        )
+
+    def test_role_that_is_assumed_with_another_profile(self, file: Path, said: Callable[[], str]) -> None:
+        """That is the one which holds the key to replace."""
+        config = "[profile work]\nrole_arn = arn:aws:iam::111122223333:role/deploy\nsource_profile = base\n"
+        (file.parent / "config").write_text(config)
+
+        assert said() == (
+            f"{self.NOW}The profile work assumes a role with the key of the profile base (role_arn in CONFIG), and "
+            "does not use this one: run the command again with --profile base.\n"
+        )
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            "[profile work]\nrole_arn = arn:aws:iam::111122223333:role/deploy\nsource_profile = work\n",
+            "[profile work]\nregion = eu-central-1\ns3 =\n  max_concurrent_requests = 5\n",
+            "[profile other]\nsso_session = acme\n",
+            "[work]\nsso_session = acme\n",
+            "nonsense",
+        ],
+        ids=["role assumed with this key", "other settings", "another profile", "no profile", "malformed"],
+    )
+    def test_profile_that_uses_its_own_pair_needs_no_warning(
+        self, config: str, file: Path, said: Callable[[], str]
+    ) -> None:
+        (file.parent / "config").write_text(config)
+
+        assert said() == self.NOW
+
+    def test_default_profile_has_another_heading_in_the_config_file(self, file: Path) -> None:
+        config = file.parent / "config"
+        config.write_text("[default]\nsso_session = acme\n")
+
+        warning = decryption._other_source("default", file)
+
+        assert warning
+        assert f"The profile default also has sso_session in {config}" in warning
+
+    def test_environment_that_goes_before_the_profile(
+        self, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAFAKE00000000OLD1")
+
+        assert said() == (
+            f"{self.NOW}AWS_ACCESS_KEY_ID is set in this shell, and AWS tools take it before any profile: unset it, "
+            "and change or remove it where it is set.\n"
+        )
+
+
+TRY_AGAIN = "try again when a mail has told you that it is deleted."
+WRITE_FIRST = "so that both stay: write your new key into it first."
+
+
+class TestDeletePrevious:
+    """An old pair is of no use once AWS refuses it, and looks like a leak to whoever finds it."""
+
+    OLD_KEY, NEW_KEY = "AKIAFAKE00000000OLD1", PAIR.access_key_id
+    BOTH = f"[work]\n{SETTINGS}\n[work-previous]\n{OLD}"
+    DELETE = ("--profile", "work", "--delete-previous")
+
+    @pytest.fixture
+    def aws(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackAws]:
+        """Here, only the new key exists."""
+        file.write_text(self.BOTH)
+        with loopback_aws.serving() as server:
+            server.owners = {self.NEW_KEY: "arn:aws:iam::111122223333:user/alice"}
+            monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+            yield server
+
+    @pytest.fixture
+    def told(self, capsys: pytest.CaptureFixture[str], file: Path) -> Callable[[], tuple[int, str]]:
+        def told() -> tuple[int, str]:
+            code = decryption.main(self.DELETE)
+            return code, "".join(capsys.readouterr()).replace(str(file), "FILE")
+
+        return told
+
+    @pytest.mark.usefixtures("aws")
+    def test_pair_that_aws_refuses_is_removed(self, file: Path, told: Callable[[], tuple[int, str]]) -> None:
+        assert told() == (0, "The key in the profile work-previous was removed from FILE.\n")
+        assert file.read_text() == f"[work]\n{SETTINGS}\n"
+
+    @pytest.mark.usefixtures("aws")
+    def test_doing_it_again_does_no_harm(self, file: Path, told: Callable[[], tuple[int, str]]) -> None:
+        told()
+        once = file.read_text()
+
+        assert told() == (0, "There is no key in the profile work-previous of FILE: nothing to remove.\n")
+        assert file.read_text() == once
+
+    @pytest.mark.parametrize("answer", ["arn:aws:iam::111122223333:user/alice", "SignatureDoesNotMatch", "Throttling"])
+    def test_pair_that_may_still_work_stays(
+        self, answer: str, aws: LoopbackAws, file: Path, told: Callable[[], tuple[int, str]]
+    ) -> None:
+        aws.owners[self.OLD_KEY] = answer
+
+        assert told() == (
+            1,
+            f"decryption.py: AWS still knows {self.OLD_KEY} in the profile work-previous, which stays: {TRY_AGAIN}\n",
+        )
+        assert file.read_text() == self.BOTH
+
+    @pytest.mark.parametrize("content", [BOTH, f"[work-previous]\n{OLD}"])
+    def test_last_pair_stays(
+        self, content: str, aws: LoopbackAws, file: Path, told: Callable[[], tuple[int, str]]
+    ) -> None:
+        """An administrator may activate the old key; its secret is nowhere else."""
+        aws.owners.clear()
+        file.write_text(content)
+
+        assert told() == (
+            1,
+            f"decryption.py: AWS accepts neither work-previous nor the profile work itself, {WRITE_FIRST}\n",
+        )
+        assert file.read_text() == content
+
+    def test_unasked_nothing_is_removed(
+        self, file: Path, told: Callable[[], tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file.write_text(self.BOTH)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+        code, words = told()
+
+        assert (code, words.count("\n")) == (1, 1)
+        assert f"AWS could not be asked about {self.OLD_KEY}, and nothing was deleted" in words
+        assert file.read_text() == self.BOTH
+
+    @pytest.mark.usefixtures("aws")
+    @pytest.mark.parametrize(("typed", "removed"), [("y\n", True), ("n\n", False), ("\n", False), ("\x04", False)])
+    def test_at_a_terminal_it_asks(self, typed: str, removed: bool, file: Path) -> None:
+        """When the profile has the new pair already, nothing else takes the old one's place."""
+        user, command = os.openpty()
+        os.write(user, typed.encode())
+
+        with os.fdopen(command, "rb+", buffering=0) as terminal, os.fdopen(user, "rb", buffering=0) as screen:
+            done = self.again(stdin=terminal, stderr=terminal)
+            shown = screen.read(10_000).decode()
+
+        assert done.returncode == 0
+        assert (
+            f"AWS no longer accepts {self.OLD_KEY} in the profile work-previous. Remove it from the file? [y/N]"
+            in shown
+        )
+        assert file.read_text() == (f"[work]\n{SETTINGS}\n" if removed else self.BOTH)
+
+    def test_question_that_cannot_be_put_spoils_nothing(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The new pair is in its place; AWS went away after that."""
+        file.write_text(self.BOTH)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        options = decryption._parser().parse_args(["--profile", "work", "--region", "eu-central-1"])
+
+        decryption._offer_to_delete_previous(options, file)
+
+        assert file.read_text() == self.BOTH
+
+    @pytest.mark.usefixtures("aws")
+    def test_without_a_terminal_it_never_asks(self, file: Path) -> None:
+        done = self.again(input=b"y\n", stderr=subprocess.PIPE)
+
+        assert (done.returncode, b"y/N" in done.stderr) == (0, False)
+        assert file.read_text() == self.BOTH
+
+    def again(self, **streams: Any) -> subprocess.CompletedProcess[bytes]:
+        """Run the mail's command a second time."""
+        key = Fernet.generate_key()
+        block = Fernet(key).encrypt(decryption.as_json(PAIR).encode())
+        return subprocess.run(
+            [sys.executable, decryption.__file__, "--profile", "work"],
+            env={**os.environ, "ENC_KEY": key.decode(), "CIPHER_TEXT": block.decode()},
+            stdout=subprocess.PIPE,
+            check=False,
+            timeout=60,
+            **streams,
+        )
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
