@@ -108,6 +108,26 @@ def life_of_somebody_away(world: World) -> Iterator[None]:
         yield
 
 
+# A stack that announces rotations: a week before the day, and a day after that.
+ANNOUNCED = {"ANNOUNCE_DAYS": "7"}
+
+
+def wait_until_a_week_before(world: World) -> None:
+    world.rotate()
+    world.wait(days=73)
+
+
+def life_of_an_announced_key(world: World) -> Iterator[None]:
+    for days in (0, 1):
+        run(world, days=days)
+        yield
+    world.wait(days=7)
+    for hours in RUNS:
+        world.read_mail()
+        run(world, hours=hours)
+        yield
+
+
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize(
     ("encrypt", "name"), [("true", "alice"), ("true", "alice+test@example.com"), ("false", "alice+test@example.com")]
@@ -136,6 +156,28 @@ def test_gentle_end(kind: Kind, record_property: RecordProperty) -> None:
 
     record_property("fault points", points)
     assert points >= 45
+
+
+@pytest.mark.parametrize("kind", STRIKING)
+def test_announcement(kind: Kind, record_property: RecordProperty) -> None:
+    """Wherever a fault strikes, the rotation comes; and unless the process dies as it tells the user, they are told."""
+    points = strike_every_call(
+        kind,
+        life_of_an_announced_key,
+        environment=ANNOUNCED,
+        before=wait_until_a_week_before,
+        check=assert_the_rotation_was_announced,
+    )
+
+    record_property("fault points", points)
+    assert points >= 35
+
+
+def assert_the_rotation_was_announced(world: World) -> None:
+    fault = world.controller.fault
+    told = [mail for mail in world.people["alice"].mails if mail.subject.startswith("Coming ")]
+    died = fault is not None and fault.kind in {Kind.DIES_BEFORE, Kind.DIES_AFTER}
+    assert len(told) == 1 or (died and not told)
 
 
 @pytest.mark.parametrize("kind", STRIKING)
