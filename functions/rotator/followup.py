@@ -103,7 +103,6 @@ def _is_due_soon(user: User, entry: Entry, rules: Rules, days: int, now: datetim
     return (
         user.entries == (entry,)
         and entry.status is Status.CURRENT
-        and entry.dormant_since is None
         and days > 0
         and due_on - timedelta(days=days) - SCHEDULE_SLACK <= now < due_on
         and rules.standing(user.entries, now) not in {Standing.CHANGED, Standing.HELD}

@@ -114,12 +114,12 @@ def test_deadline_goes_along_as_a_file_and_an_answer_goes_elsewhere(
 
 
 def test_sdk_that_knows_no_attachments_sends_the_mail_without(
-    stubbed: tuple[SESV2Client, Stubber], deadline: Message
+    stubbed: tuple[SESV2Client, Stubber], deadline: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that comes with Lambda may be older than SES's attachments, and would refuse every mail with one."""
     client, stubber = stubbed
-    shape: Any = client.meta.service_model.shape_for("Message")
-    del shape.members["Attachments"]
+    model: Any = client.meta.service_model
+    monkeypatch.delitem(model._service_description["shapes"]["Message"]["members"], "Attachments")
     stubber.add_response("send_email", {"MessageId": "1"})
 
     SesMailer(client, SENDER).send(deadline)

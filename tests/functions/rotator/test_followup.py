@@ -62,6 +62,38 @@ class TestAnnouncement:
     def test_once_only(self, ahead: World) -> None:
         assert [ahead.rotate()["announced"] for _ in range(3)] == [1, 0, 0]
 
+        ahead.controller.calls.clear()
+        ahead.rotate()
+        assert set(ahead.controller.calls) == {"GetAccountAuthorizationDetails", "Scan"}
+
+    def test_address_that_takes_no_mail_is_written_to_no_more(self, ahead: World) -> None:
+        ahead.rotate()
+        (mail,) = ahead.people["alice"].mails
+        ahead.return_mail(mail)
+        (key,) = ahead.keys("alice")
+        ahead.rewrite("alice", key, reminded_at=None, reminded_by=None)
+
+        assert ahead.rotate()["announced"] == 0
+
+    def test_key_that_nobody_has_used_is_not_said_to_be_replaced(self) -> None:
+        """It will be deactivated instead: its user could not open the mail with another one."""
+        with new_world(DELETE_UNCONFIRMED="true", ANNOUNCE_DAYS="7") as world:
+            world.add_user("alice", ROTATE_AFTER_DAYS="20")
+            world.wait(days=21)
+            world.rotate()
+            world.excused.add("alice")
+            for _ in range(8):
+                world.wait(days=1)
+                world.rotate()
+                world.deliver_stream()
+            (key,) = world.keys("alice")
+            world.wait(days=8)
+
+            assert world.rotate()["announced"] == 0
+
+            world.use_key("alice", key)
+            assert world.rotate()["announced"] == 1
+
     def test_rotation_and_its_reminder_come_all_the_same(self, ahead: World) -> None:
         """The note of the announcement must not be taken for that of a reminder."""
         ahead.rotate()
