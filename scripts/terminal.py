@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
+
+from rich.console import Console
+
+
+class Terminal(Console):
+    """A console that leaves a closed pipe to ``scripts/start.py``, which ends the script; rich itself would exit."""
+
+    def on_broken_pipe(self) -> None:
+        """Be told that nobody reads any more."""
+        raise BrokenPipeError
+
+
+def complaints() -> Terminal:
+    """Make the console for what goes wrong: a fault is one line there, however long, for a terminal or a log."""
+    return Terminal(stderr=True, highlight=False, soft_wrap=True)
+
 
 def printable(text: object) -> str:
     """Write what a terminal would obey, or what turns the direction of writing, as an escape that is only read.
@@ -12,3 +30,10 @@ def printable(text: object) -> str:
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in str(text)
     )
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """Guess at what was meant by a misspelt word: ``; did you mean bob?``, or nothing if nothing is near."""
+    by_folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
+    return f"; did you mean {by_folded[near[0]]}?" if near else ""

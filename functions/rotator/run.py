@@ -122,8 +122,7 @@ class Run:
             if name in found.ids:
                 why = Reason.OUTSIDE_PATHS if name in found.outside else Reason.NOT_TAGGED
             self.summary.skip(why)
-            if self.request.again:
-                self.summary.refused[name] = str(why).replace("_", " ")
+            self.summary.refused[name] = str(why).replace("_", " ")
         return chosen
 
     def _report_out_of_reach(self, found: Census) -> None:
@@ -193,7 +192,9 @@ class Run:
             if outcome.fault:
                 self._fail(item.user.name, outcome.fault)
             else:
-                self.summary.reminded += item.matter is Matter.REMINDER and outcome.result is True
+                reminded = item.matter is Matter.REMINDER and outcome.result is True
+                self.summary.reminded += reminded
+                self.summary.name(item.user.name, reminded=reminded)
 
     def _follow_up(self, item: FollowUp) -> bool:
         try:
@@ -236,6 +237,8 @@ class Run:
         self.summary.rotated += served.rotated
         self.summary.recovered += served.recovered
         self.summary.taken_back += served.taken_back
+        happened = {"rotated": served.rotated, "recovered": served.recovered, "taken_back": served.taken_back}
+        self.summary.name(user.name, **happened)
         self.summary.remaining += served.waits
         if served.dormant:
             self.summary.dormant.add(user.name)
