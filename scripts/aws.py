@@ -50,9 +50,9 @@ FAULTS = (BotoCoreError, ClientError, ResponseParserError)
 """What a call of AWS may raise; ``explain`` has a line for each."""
 
 
-def add_options(parser: argparse._ActionsContainer) -> None:
-    """Add the options that say how to sign in."""
-    parser.add_argument("--region", help="the AWS region it is in (default: that of your AWS configuration)")
+def add_options(parser: argparse._ActionsContainer, *, region: str = "the AWS region it is in") -> None:
+    """Add the options that say how to sign in; ``region`` says what the region is for."""
+    parser.add_argument("--region", help=f"{region} (default: that of your AWS configuration)")
     parser.add_argument("--aws-profile", metavar="NAME", help="the AWS profile to use (default: your usual one)")
 
 
@@ -97,17 +97,23 @@ def explain(error: Exception) -> str:
     return f"AWS could not be asked: {_one_line(error)}"
 
 
-def concerns_everybody(error: Exception) -> bool:
-    """Tell whether the same call would fail for any other user as well."""
-    if isinstance(error, ClientError):
-        code = error.response.get("Error", {}).get("Code", "")
-        return code in _EXPIRED | _UNKNOWN | _DENIED or code.isdigit()
-    return True
+def is_about_credentials(error: ClientError) -> bool:
+    """Tell whether AWS does not accept the caller, or fails itself: the next call would fail as well."""
+    code = _code(error)
+    return code in _EXPIRED | _UNKNOWN or code.isdigit()
+
+
+def is_denied(error: Exception) -> bool:
+    """Tell whether the caller lacks a right."""
+    return isinstance(error, ClientError) and _code(error) in _DENIED
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "no code")
 
 
 def _explain_refusal(error: ClientError) -> str:
-    details = error.response.get("Error", {})
-    code, message = details.get("Code", "no code"), _one_line(details.get("Message", ""))
+    code, message = _code(error), _one_line(error.response.get("Error", {}).get("Message", ""))
     if code in _EXPIRED:
         return "Your AWS credentials have expired: sign in again (`aws sso login`, for example), or use --aws-profile."
     if code in _UNKNOWN:

@@ -64,7 +64,9 @@ def environment_of(functions: LambdaClient, name: str) -> Environment:
     """
     told = functions.get_function_configuration(FunctionName=name).get("Environment", {})
     if "Error" in told:  # Lambda answers without the variables where their customer key refuses
-        raise Mishap(f"The environment of {name} cannot be read: {' '.join(str(told['Error'].get('Message', told)).split())}")
+        raise Mishap(
+            f"The environment of {name} cannot be read: {' '.join(str(told['Error'].get('Message', told)).split())}"
+        )
     try:
         return environment.parse(told.get("Variables", {}))
     except ConfigurationError as fault:

@@ -26,8 +26,8 @@ def about_due_keys(foreseen: Mapping[str, Any], account: str, *, force: bool) ->
         for action in (Action.ROTATE, Action.RECOVER, Action.TAKE_BACK)
     )
     if rotated:
-        which = ", due or not," if force else ""
-        yield f"This rotates {count(len(rotated), 'key')}{which} of {looked_at} in account {account}: {listed(rotated)}."
+        keys = count(len(rotated), "key") + (", due or not," if force else "")
+        yield f"This rotates {keys} of {looked_at} in account {account}: {listed(rotated)}."
     else:
         yield f"No key of {looked_at} in account {account} is to be rotated."
     if recovered:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.deployed import Mishap
+from scripts.aws import Mishap
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
