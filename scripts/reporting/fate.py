@@ -34,11 +34,11 @@ class Fate:
         """Name what is done next."""
         match self.end:
             case End.POSTPONE:
-                return "put off a day"
+                return "extension by a day"
             case End.DEACTIVATE:
                 return "deactivation"
             case End.KEEP:
-                return "kept"
+                return "cancellation"
         return "deletion"
 
     @property

@@ -15,6 +15,7 @@ SOON = timedelta(days=7)
 """How near a date must be to count as soon."""
 
 _ENDED_UNCONFIRMED = {Status.INACTIVE, Status.FAILED}
+_AS_WISHED = {Reason.NO_KEY, Reason.INACTIVE_KEY, Reason.UNDER_WAY, Reason.NO_SUCH_USER}
 
 
 class Standing(IntEnum):
@@ -84,4 +85,4 @@ def _is_unconfirmed(key: KeyReport, now: datetime) -> bool:
 def _of_one_skipped(reason: Reason | None) -> Standing:
     if reason is Reason.FOREIGN_KEY:
         return Standing.FOREIGN
-    return Standing.FINE if reason in {Reason.NO_KEY, Reason.UNDER_WAY, Reason.NO_SUCH_USER} else Standing.HELD
+    return Standing.FINE if reason in _AS_WISHED else Standing.HELD

@@ -62,7 +62,7 @@ def _narrow(survey: Survey) -> Table:
     """Lay out what matters on 80 columns: an access key takes 20 of them."""
     table = _table("Access keys of the tagged users", survey)
     table.add_column("User", overflow="fold", max_width=18)
-    table.add_column("Decision and next step", overflow="fold")
+    table.add_column("What happens", overflow="fold")
     table.add_column("Access key", no_wrap=True)
     table.add_column("Age", justify="right", no_wrap=True)
     table.add_column("Used", no_wrap=True)
@@ -87,13 +87,13 @@ def _key_rows(key: KeyReport) -> Iterator[tuple[Text, Text, Text]]:
 def _roomy(survey: Survey) -> Table:
     table = _table("Access keys of the tagged users", survey)
     table.add_column("User", overflow="fold")
-    table.add_column("Decision")
-    table.add_column("Next")
+    table.add_column("Decision", overflow="fold")
+    table.add_column("Next", overflow="fold")
     table.add_column("Limit + grace", justify="right")
     table.add_column("Access key", no_wrap=True)
     table.add_column("Age", justify="right", no_wrap=True)
-    table.add_column("Used")
-    table.add_column("Ledger")
+    table.add_column("Used", overflow="fold")
+    table.add_column("Ledger", overflow="fold")
     for user in survey.users:
         whose = _user_cells(user, survey.taken_at)
         rows: list[Sequence[Text]] = [
