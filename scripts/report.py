@@ -18,8 +18,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from functions.common import account
 from scripts import aws, deployed
 from scripts.aws import Mishap
@@ -28,7 +26,7 @@ from scripts.reporting.page import as_html
 from scripts.reporting.standing import oldest_first, worst_first
 from scripts.reporting.survey import Survey, Surveyor
 from scripts.reporting.table import as_table, beside
-from scripts.terminal import Terminal, complaints, printable
+from scripts.terminal import Terminal, complaints, printable, progress
 
 DESCRIPTION = """\
 Report on the access keys of all users with the tag IKR:EMAIL, the worst first:
@@ -161,18 +159,17 @@ def _survey(options: argparse.Namespace) -> Survey:
         now=now,
         max_age_days=max_age_days,
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Terminal(stderr=True), transient=True) as progress:
-        task = progress.add_task("Reading users and ledger", total=None)
+    with progress() as bar:
+        task = bar.add_task("Reading users and ledger", total=None)
         found = surveyor.find()
-        progress.update(task, description="Looking at keys", total=len(found.subjects) + len(found.others))
+        bar.update(task, description="Looking at keys", total=len(found.subjects) + len(found.others))
         users, others = [], []
         for user in surveyor.look_at(found.subjects):
             users.append(user)
-            progress.advance(task)
+            bar.advance(task)
         for other in surveyor.look_beside(found.others, with_use=options.untagged):
             others.append(other)
-            progress.advance(task)
+            bar.advance(task)
     return Survey(
         account=account.look_up(environment.account_id, iam),
         taken_at=now,

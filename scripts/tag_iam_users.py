@@ -23,7 +23,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from functions.common import tags
 from scripts import aws, consent
@@ -32,7 +31,7 @@ from scripts.aws import Mishap
 from scripts.tag_file import TagFileError, Wanted, check, load
 from scripts.tagging import members, plan
 from scripts.tagging.plan import NO_SUCH_USER, Plan
-from scripts.terminal import Terminal, complaints, did_you_mean, printable
+from scripts.terminal import Terminal, complaints, did_you_mean, printable, progress
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -240,18 +239,17 @@ def _for_each(users: Collection[str], step: Callable[[str], Plan], what: str) ->
         ClientError, BotoCoreError, ResponseParserError: it would fail for everybody. Nobody else is started.
     """
     first, *others = users
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Terminal(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=len(users))
+    with progress() as bar:
+        task = bar.add_task(what, total=len(users))
         outcomes = {first: plan.one_by_one(lambda: step(first), first, first=True)}
-        progress.advance(task)
+        bar.advance(task)
 
         def attempt(user: str) -> Plan:
             return plan.one_by_one(lambda: step(user), user, first=False)
 
         for outcome in at_once(attempt, others, workers=WORKERS):
             outcomes[outcome.user] = outcome
-            progress.advance(task)
+            bar.advance(task)
     return [outcomes[user] for user in users]
 
 

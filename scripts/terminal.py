@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Collection
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class Terminal(Console):
@@ -19,6 +20,13 @@ class Terminal(Console):
 def complaints() -> Terminal:
     """Make the console for what goes wrong: a fault is one line there, however long, for a terminal or a log."""
     return Terminal(stderr=True, highlight=False, soft_wrap=True)
+
+
+def progress() -> Progress:
+    """Make a progress bar that is gone when its work is done; in a log there is none."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    terminal = Terminal(stderr=True)
+    return Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal)
 
 
 def printable(text: object) -> str:
