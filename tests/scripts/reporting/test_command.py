@@ -110,7 +110,7 @@ def test_the_age_is_the_stacks_unless_chosen(account: Account, run: Run) -> None
     code, _, err = run()
 
     assert (code, err) == (1, "Active keys older than 30 days: 1.\n")
-    assert run("--max-age-days", "31")[0] == 0
+    assert run("--max-age-days", "32")[0] == 0
 
 
 class TestUntagged:
