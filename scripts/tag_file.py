@@ -18,7 +18,7 @@ from pathlib import Path
 from functions.common import tags
 from functions.common.errors import PolicyError
 from scripts.tagging import csv_file
-from scripts.terminal import did_you_mean
+from scripts.terminal import did_you_mean, nearest
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 USER_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
@@ -82,7 +82,7 @@ def check(users: Iterable[tuple[str, object]]) -> Wanted:
     Raises:
         TagFileError: with everything that is wrong.
     """
-    document = _Object(users)
+    document = _Object((user, _Object(pairs) if isinstance(pairs, tuple) else pairs) for user, pairs in users)
     if not document:
         raise TagFileError("it names no user")
     if faults := [*_name_faults(document), *(fault for pair in document for fault in _user_faults(*pair))]:
@@ -127,8 +127,9 @@ def _read_csv(text: str) -> list[tuple[str, object]]:
 
 def _note(tag: str, number: int) -> str:
     whose = "1 user" if number == 1 else f"{number:,} users"
-    near = did_you_mean(f"{tags.PREFIX}{tag}", POLICY_TAGS)
-    return f"{_label(tag)} ({whose}) says nothing to iam-key-rotator, and is set all the same{near or '.'}"
+    guess = nearest(tag, [known.removeprefix(tags.PREFIX.upper()) for known in POLICY_TAGS])
+    end = f"; did you mean {tags.PREFIX.upper()}{guess}?" if guess else "."
+    return f"{_label(tag)} ({whose}) says nothing to iam-key-rotator, and is set all the same{end}"
 
 
 def _name_faults(users: _Object) -> Iterable[str]:

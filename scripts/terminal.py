@@ -40,8 +40,14 @@ def printable(text: object) -> str:
     )
 
 
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """Guess at what was meant by a misspelt word: ``; did you mean bob?``, or nothing if nothing is near."""
+def nearest(word: str, known: Collection[str]) -> str | None:
+    """Guess at what was meant by a misspelt word; None if nothing is near."""
     by_folded = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
-    return f"; did you mean {by_folded[near[0]]}?" if near else ""
+    return by_folded[near[0]] if near else None
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """Write the guess as the end of a sentence: ``; did you mean bob?``, or nothing if nothing is near."""
+    guess = nearest(word, known)
+    return f"; did you mean {guess}?" if guess else ""

@@ -57,7 +57,8 @@ class Stack:
     def _ask(self, *arguments: str) -> str:
         outcome = self._run(*arguments, capture=True)
         if outcome.returncode:
-            raise Mishap(f"pulumi {' '.join(arguments[:2])}: {' '.join(outcome.stderr.split())}")
+            remedy = ". Name one with --stack: `pulumi stack ls` lists them." if "no stack" in outcome.stderr else ""
+            raise Mishap(f"pulumi {' '.join(arguments[:2])}: {' '.join(outcome.stderr.split())}{remedy}")
         return outcome.stdout
 
     def _run(self, *arguments: str, capture: bool) -> subprocess.CompletedProcess[str]:

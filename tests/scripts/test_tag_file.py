@@ -299,10 +299,9 @@ class TestCsv:
     def test_a_cell_may_hold_the_separator_and_line_breaks(self, file: Path) -> None:
         file.write_text('user,instruction_0\nalice,"first, then: second"\n')
 
-        assert faults_of(file) == (
-            "alice: IKR:INSTRUCTION_0 holds ',', which IAM does not take: "
-            "only letters, digits, spaces and _ . : / = + - @",
-        )
+        (fault,) = faults_of(file)
+
+        assert fault.startswith("alice: IKR:INSTRUCTION_0 holds ',', which IAM does not take: only letters, digits")
 
     @pytest.mark.parametrize(
         ("content", "fault"),

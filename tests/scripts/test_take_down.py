@@ -12,6 +12,7 @@ import pytest
 from scripts import take_down
 
 GONE = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+NO_STATE = "pulumi stack export: what came is no state. Try it by hand, and `pulumi version`."
 PARAMETER = "/ikr/secret/iam/alice"
 
 
@@ -24,7 +25,14 @@ def pulumi(folder: Path, script: str) -> None:
     ("script", "message"),
     [
         (None, "There is no pulumi on the PATH: install Pulumi's command line."),
-        ("echo 'error: no stack selected' >&2; exit 255", "pulumi stack export: error: no stack selected"),
+        (
+            "echo 'error: no stack selected' >&2; exit 255",
+            "pulumi stack export: error: no stack selected. Name one with --stack: `pulumi stack ls` lists them.",
+        ),
+        ("echo 'error: passphrase must be set' >&2; exit 255", "pulumi stack export: error: passphrase must be set"),
+        ("echo '<html>'", NO_STATE),
+        ("echo '{}'", NO_STATE),
+        ("echo '[1]'", NO_STATE),
         ("""echo '{"deployment": {}}'""", "This stack has nothing to take down."),
     ],
 )
