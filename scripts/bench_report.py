@@ -25,7 +25,7 @@ from rich.table import Table
 from scripts.benchmark import crowd
 from scripts.benchmark.browser import Browser, BrowserFailed
 from scripts.reporting.page import as_html
-from scripts.terminal import Terminal, complaints
+from scripts.terminal import Terminal, complain
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ROUNDS = 5
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shutil.which(options.browser) if options.browser else next(filter(None, map(shutil.which, BROWSERS)), None)
     )
     if program is None:
-        complaints().print(f"No browser found. Install Chromium, or name one with --browser ({', '.join(BROWSERS)}).")
+        complain(f"No browser found. Install Chromium, or name one with --browser ({', '.join(BROWSERS)}).")
         return 1
     page = as_html(crowd.survey(options.users))
     table = Table("", "", title=f"The report's page, with {options.users:,} users", box=box.SIMPLE)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for what, milliseconds in _measure(program, page, Path(folder)):
                 table.add_row(what, f"{milliseconds:.0f} ms")
     except BrowserFailed as fault:
-        complaints().print(f"{program} does not do as asked: {fault}", markup=False)
+        complain(f"{program} does not do as asked: {fault}")
         return 1
     Terminal().print(table)
     return 0

@@ -24,7 +24,7 @@ from scripts import aws, consent, deployed
 from scripts.aws import Mishap
 from scripts.invoking import names, question
 from scripts.invoking.answer import show
-from scripts.terminal import Terminal, complaints, printable
+from scripts.terminal import Terminal, complain
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -63,14 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         answer = _run(options)
     except aws.FAULTS as error:
-        complaints().print(printable(aws.explain(error)), markup=False)
+        complain(aws.explain(error))
         return 1
     except Mishap as mishap:
         for line in str(mishap).splitlines():
-            complaints().print(printable(line), markup=False)
+            complain(line)
         return 1
     except KeyboardInterrupt as interruption:
-        complaints().print(str(interruption) or "Interrupted. Nothing was done.", markup=False)
+        complain(str(interruption) or "Interrupted. Nothing was done.")
         return 130
     if options.json:
         print(json.dumps(answer, indent=2))
@@ -147,7 +147,7 @@ def _run(options: argparse.Namespace) -> Mapping[str, Any]:
         try:
             foreseen = _look_ahead(functions, options)
         except Failed as failure:  # it may be for one user alone, and the run serves all others
-            complaints().print(printable(f"The dry run failed, so nothing is counted. {failure}"), markup=False)
+            complain(f"The dry run failed, so nothing is counted. {failure}")
     if foreseen is not None:
         _refuse_wrong_names(options, foreseen, session)
     if not options.yes:
@@ -183,7 +183,7 @@ def _all_names(session: boto3.Session) -> list[str]:
 
 def _ask(options: argparse.Namespace, foreseen: Mapping[str, Any] | None, session: boto3.Session) -> None:
     for line in _what_it_means(options, foreseen, _account(session)):
-        complaints().print(printable(line), markup=False)
+        complain(line)
     if not consent.is_given("Go on?"):
         raise Mishap("Nothing was done.")
 

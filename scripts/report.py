@@ -26,7 +26,7 @@ from scripts.reporting.page import as_html
 from scripts.reporting.standing import oldest_first, worst_first
 from scripts.reporting.survey import Survey, Surveyor
 from scripts.reporting.table import as_table, beside
-from scripts.terminal import Terminal, complaints, printable, progress
+from scripts.terminal import Terminal, complain, progress
 
 DESCRIPTION = """\
 Report on the access keys of all users with the tag IKR:EMAIL, the worst first:
@@ -92,13 +92,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.untagged:
             terminal.print(beside(survey))
     for fault in survey.malformed:
-        complaints().print(printable(fault), style="yellow", markup=False)
-    complaints().print(printable(survey.conclusion), style="green" if survey.passed else "red", markup=False)
+        complain(fault, style="yellow")
+    complain(survey.conclusion, style="green" if survey.passed else "red")
     return 0 if survey.passed else 1
 
 
 def _fail(line: str) -> int:
-    complaints().print(printable(line), markup=False)
+    complain(line)
     return 1
 
 

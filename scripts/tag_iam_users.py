@@ -31,7 +31,7 @@ from scripts.aws import Mishap
 from scripts.tag_file import TagFileError, Wanted, check, load
 from scripts.tagging import members, plan
 from scripts.tagging.plan import NO_SUCH_USER, Plan
-from scripts.terminal import Terminal, complaints, did_you_mean, printable, progress
+from scripts.terminal import Terminal, complain, did_you_mean, printable, progress
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(*lines: str) -> int:
     for line in lines:
-        complaints().print(printable(line), markup=False)
+        complain(line)
     return 1
 
 
@@ -158,7 +158,7 @@ def _run(options: argparse.Namespace) -> int:
     iam: IAMClient = aws.session(options).client("iam", config=PATIENT)
     wanted = from_file or _checked("What you ask for", lambda: check(_for_all(options, _whom(iam, options))))
     for note in wanted.notes:
-        complaints().print(printable(f"Note: {note}"), markup=False)
+        complain(f"Note: {note}")
 
     plans = _look(iam, wanted)
     changing = [each for each in plans if each.changes]

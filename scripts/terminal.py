@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 
 class Terminal(Console):
@@ -17,9 +18,10 @@ class Terminal(Console):
         raise BrokenPipeError
 
 
-def complaints() -> Terminal:
-    """Make the console for what goes wrong: a fault is one line there, however long, for a terminal or a log."""
-    return Terminal(stderr=True, highlight=False, soft_wrap=True)
+def complain(text: object, style: str = "") -> None:
+    """Say what goes wrong on standard error: in one line, however long, for a terminal or a log."""
+    # As Text, in which rich looks for nothing: it would read an emoji in `IKR:EMAIL:`.
+    Terminal(stderr=True).print(Text(printable(text), style=style), soft_wrap=True)
 
 
 def progress() -> Progress:

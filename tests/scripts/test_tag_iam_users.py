@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 SCRIPT = Path(tag_iam_users.__file__)
+EXPIRED = "Your AWS credentials have expired: sign in again (`aws sso login`, for example), or use --aws-profile."
 ALICE = {"IKR:EMAIL": "alice@example.com", "IKR:ROTATE_AFTER_DAYS": "30"}
 BOB = {"IKR:EMAIL": "bob@example.com"}
 
@@ -245,10 +246,7 @@ class TestFaultOfEverybody:
 
         assert code == 1
         assert capsys.readouterr().err.splitlines() == [
-            (
-                "Your AWS credentials have expired: sign in again (`aws sso login`, for example), or use --aws-profile. "
-                "Some users may have their tags already: run this again then."
-            )
+            f"{EXPIRED} Some users may have their tags already: run this again then."
         ]
 
 
