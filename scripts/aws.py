@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -128,15 +129,25 @@ def _explain_refusal(error: ClientError) -> str:
 
 
 def _refuse_what_is_not_aws(response_dict: Mapping[str, Any], operation_model: OperationModel, **_: object) -> None:
-    """Raise for a page of a proxy or a portal: botocore would take most of them for an empty answer.
+    """Raise for a proxy's page and for half an answer: botocore would take most of them for an empty one.
 
     An error page may come from AWS's own front, and be worth another try.
     """
-    body = response_dict["body"]
-    if response_dict["status_code"] >= _ERROR_PAGES or not isinstance(body, bytes):
-        return
-    if _HTML.match(body) or body.lstrip()[:1] not in {b"", b"{", b"<"}:
+    if response_dict["status_code"] < _ERROR_PAGES and not _may_be_aws(response_dict):
         raise NotAws(operation=operation_model.name)
+
+
+def _may_be_aws(response: Mapping[str, Any]) -> bool:
+    body = response["body"]
+    if not isinstance(body, bytes):  # a stream, of which only the header can be looked at
+        return "html" not in response["headers"].get("content-type", "")
+    if body.lstrip()[:1] == b"{":
+        try:
+            json.loads(body)
+        except ValueError:
+            return False
+        return True
+    return body.lstrip()[:1] in {b"", b"<"} and not _HTML.match(body)
 
 
 def _nearest_region(name: str) -> str:

@@ -59,10 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table.columns[1].justify = "right"
     table.add_row("size", f"{len(page.encode()) / 1e6:.2f} MB")
     try:
-        with (
-            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-            Terminal(stderr=True).status("Measuring"),
-        ):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             for what, milliseconds in _measure(program, page, Path(folder)):
                 table.add_row(what, f"{milliseconds:.0f} ms")
     except BrowserFailed as fault:

@@ -76,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         survey = _survey(options)
-        for name, target in targets.items():
-            _write(FORMATS[name](survey), target)
+        contents = {target: FORMATS[name](survey) for name, target in targets.items()}
+        for target, content in contents.items():
+            _write(content, target)
     except aws.FAULTS as error:
         return _fail(aws.explain(error))
     except Mishap as mishap:
