@@ -214,6 +214,11 @@ class TestOutput:
             ("--html",),
             ("--max-age-days", "-1"),
             ("--max-age-days", "٣٠"),
+            ("--max-age-days", "ninety"),
+            ("--max-age-days", ""),
+            ("--untaged", "x"),
+            ("--function", "a b"),
+            ("alice",),
         ],
     )
     def test_a_command_it_does_not_understand(self, arguments: tuple[str, ...], run: Run) -> None:
@@ -229,6 +234,38 @@ class TestOutput:
 
         assert (code, out) == (1, "")
         assert "/dev/full cannot be written (No space left on device)" in err
+
+
+class TestCtrlC:
+    @pytest.mark.usefixtures("stack")
+    @pytest.mark.parametrize("stage", ["find", "look_at", "look_beside"])
+    def test_it_is_one_line(self, stage: str, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """And no file is begun."""
+
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(report.Surveyor, stage, interrupted)
+
+        outcome = run("--html", str(tmp_path / "keys.html"))
+
+        assert outcome == (130, "", "Interrupted. Nothing has been changed.\n")
+        assert list(tmp_path.glob("*.html")) == []
+
+    @pytest.mark.usefixtures("stack")
+    def test_a_form_that_fails_leaves_no_other_behind(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """All are made before the first is written."""
+
+        def interrupted(_: object) -> str:
+            raise KeyboardInterrupt
+
+        monkeypatch.setitem(report.FORMATS, "html", interrupted)  # type: ignore[arg-type] # it is a dict
+
+        code, *_ = run("--json", str(tmp_path / "keys.json"), "--html", str(tmp_path / "keys.html"))
+
+        assert (code, list(tmp_path.glob("keys.*"))) == (130, [])
 
 
 class TestTheWayThere:
