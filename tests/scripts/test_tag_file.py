@@ -32,6 +32,10 @@ def test_the_example_is_right() -> None:
     assert list(users) == ["alice", "bob@example.com", "reporting-job"]
 
 
+def test_the_csv_example_says_the_same() -> None:
+    assert load(EXAMPLE.with_suffix(".csv")) == load(EXAMPLE)
+
+
 def test_what_stands_in_the_file_is_what_comes_out(file: Path) -> None:
     """In any spelling of the keys, with letters of any script in the text, and without an address."""
     users = {

@@ -41,6 +41,7 @@ class TestReminder:
         summary = world.rotate()
 
         assert summary["reminded"] == 1
+        assert summary["names"]["reminded"] == ["alice"]
         (subject,) = subjects(world)
         assert subject.startswith("Reminder")
         assert old in world.people["alice"].mails[-1].text
