@@ -76,7 +76,7 @@ def foresee(old: Entry, keys: Sequence[AccessKey], use: Use, terms: Terms, now: 
 
 
 def _going_on(last_use: LastUse | None, now: datetime, due: datetime) -> LastUse | None:
-    """Presume that a key which is in use today will be so when its time comes."""
-    if last_use is None or last_use.at < now - IDLE:
+    """Presume that a key which works today will do so when its time comes; to decrypt the mail with it is no work."""
+    if last_use is None or not last_use.is_work_since(now - IDLE):
         return last_use
     return replace(last_use, at=last_use.at + (due - now))

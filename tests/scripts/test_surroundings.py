@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import botocore.endpoint
 import pytest
 
 from scripts import invoke, report, tag_iam_users, take_down
@@ -63,7 +62,7 @@ def run(
     (tmp_path / "pulumi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda _: None)  # between its attempts
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)  # between its attempts
 
     def run(*options: str) -> str:
         code = command.main([*command.arguments, *options])

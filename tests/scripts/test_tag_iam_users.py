@@ -80,7 +80,12 @@ def test_only_what_changes_is_counted_and_written(
     iam.tag_user(UserName="alice", Tags=[{"Key": key, "Value": value} for key, value in ALICE.items()])
     iam.tag_user(UserName="bob", Tags=[{"Key": "ikr:email", "Value": "former@example.com"}])
     written = []
-    monkeypatch.setattr(plan, "carry_out", lambda _, each: written.append((each.user, each.changes)) or each)
+
+    def write(_: object, each: Plan) -> Plan:
+        written.append((each.user, each.changes))
+        return each
+
+    monkeypatch.setattr(plan, "carry_out", write)
 
     code = tag_iam_users.main(["--yes", str(file)])
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from functions.common.entry import Status
-from scripts import decryption, invoke, tag_iam_users, take_down
+from scripts import decryption, tag_iam_users, take_down
+from scripts.invoking import answer
 from scripts.reporting.table import ROOMY, as_table
 from scripts.tagging import plan
 from scripts.tagging.plan import Change, Plan
@@ -79,7 +80,7 @@ def test_answer_of_the_rotator_is_not_obeyed() -> None:
         "[link=https://evil.example]": "[red]red[/red]",
     }
 
-    shown = screen(invoke.show(summary))
+    shown = screen(answer.show(summary))
 
     assert_read_and_not_obeyed(shown)
     assert "[link=https://evil.example]" in shown

@@ -33,7 +33,7 @@ def user(*keys: KeyReport, name: str = "alice", action: Action = Action.NOT_DUE,
     """Make the report on a user with a limit of 80 days and a grace of 5."""
     policy = UserPolicy(email=f"{name}@example.com", rotate_after_days=80, delete_after_days=5, instruction="")
     usual = {"name": name, "email": policy.email, "policy": policy, "decision": Decision(action=action), "keys": keys}
-    return UserReport(**{**usual, **fields})  # type: ignore[arg-type] # of a dict of everything
+    return UserReport(**{**usual, **fields})
 
 
 def survey(*users: UserReport, **fields: Any) -> Survey:

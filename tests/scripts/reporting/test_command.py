@@ -16,6 +16,7 @@ import pytest
 from functions.common.entry import Status
 from functions.common.keys import AccessKeys
 from scripts import deployed, report
+from scripts.reporting.survey import Surveyor
 from tests.scripts.reporting.account import TABLE, VARIABLES, Account
 
 SCRIPT = Path(report.__file__)
@@ -245,7 +246,7 @@ class TestCtrlC:
         def interrupted(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(report.Surveyor, stage, interrupted)
+        monkeypatch.setattr(Surveyor, stage, interrupted)
 
         outcome = run("--html", str(tmp_path / "keys.html"))
 
@@ -261,7 +262,7 @@ class TestCtrlC:
         def interrupted(_: object) -> str:
             raise KeyboardInterrupt
 
-        monkeypatch.setitem(report.FORMATS, "html", interrupted)  # type: ignore[arg-type] # it is a dict
+        monkeypatch.setitem(report.FORMATS, "html", interrupted)
 
         code, *_ = run("--json", str(tmp_path / "keys.json"), "--html", str(tmp_path / "keys.html"))
 

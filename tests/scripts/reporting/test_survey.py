@@ -241,6 +241,14 @@ class TestFate:
 
         assert self.fate_of(account).end is End.POSTPONE
 
+    def test_a_key_that_opened_the_mail_today_is_not_in_use(self, account: Account) -> None:
+        """Whoever moves over reads the encryption key with the old pair, and never uses that again."""
+        old, new = self.in_grace(account)
+        account.use("alice", new, days_ago=0.1)
+        account.use("alice", old, days_ago=0.1, service="ssm")
+
+        assert self.fate_of(account).end is End.DELETE
+
     def test_a_key_that_was_last_used_before_yesterday_is_deleted(self, account: Account) -> None:
         old, new = self.in_grace(account)
         account.use("alice", new, days_ago=1)
