@@ -26,6 +26,9 @@ class Browser:
     Args:
         program: the browser's program.
         profile: a folder that it may fill.
+
+    Raises:
+        BrowserFailed: it is no Chromium.
     """
 
     def __init__(self, program: str, profile: Path) -> None:
@@ -43,8 +46,12 @@ class Browser:
         os.close(answers)
         self._number = 0
         self._buffer = b""
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        try:
+            target = self._call("Target.createTarget", url="about:blank")["targetId"]
+            self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        except BrowserFailed:
+            self._end()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +59,9 @@ class Browser:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self._process.kill()
         self._process.wait()
         os.close(self._write)
@@ -79,7 +89,11 @@ class Browser:
     def _call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         self._number += 1
         command = {"id": self._number, "method": method, "params": parameters}
-        os.write(self._write, json.dumps(command | ({"sessionId": session} if session else {})).encode() + _END)
+        message = json.dumps(command | ({"sessionId": session} if session else {})).encode() + _END
+        try:
+            os.write(self._write, message)
+        except BrokenPipeError:
+            raise BrowserFailed("the browser has ended") from None
         while True:
             answer = self._next()
             if answer.get("id") == self._number:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +16,7 @@ import pytest
 from scripts import invoke, report, tag_iam_users, take_down
 from tests.scripts.loopback import Reply, serving
 
+SCRIPTS = Path(invoke.__file__).parent
 TABLE = {"type": "aws:dynamodb/table:Table", "id": "key-ledger"}
 STATE = json.dumps({"deployment": {"resources": [TABLE]}})
 PROFILE = "or use --aws-profile."
@@ -173,6 +178,37 @@ class TestRefusals:
         answering(Reply(body, 403, {"x-amzn-ErrorType": code}))
 
         assert run() == line.format(call=command.first_call)
+
+
+def test_ctrl_c_while_aws_lets_it_wait(
+    command: Command, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As people do it: the signal comes to the process, which ends at once, whatever its threads wait for."""
+    del run
+    asked, released = threading.Event(), threading.Event()
+
+    def answer(*_: object) -> Reply:
+        asked.set()
+        released.wait()
+        return Reply("")
+
+    with serving(answer) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", f"{SCRIPTS}/{command.name}.py", *command.arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        asked.wait()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+        released.set()
+
+    assert (process.returncode, out) == (130, "")
+    assert err.startswith("Interrupted. Nothing ")
+    assert len(err.splitlines()) == 1
 
 
 class TestTheWayThere:
