@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from functions.common import environment
 from functions.common.environment import Environment
 from functions.common.errors import ConfigurationError
+from scripts import aws
+from scripts.aws import Mishap
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 ROTATOR = "iam-key-rotator-rotator"
 """The rotator's name in a stack whose ``namePrefix`` is the default."""
+
+# A name, or an ARN: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+_NAME = re.compile(r"[A-Za-z0-9_:$-]{1,170}")
 
 # An invocation is sent once, since a second one would be a second run; and it is waited for as long as Lambda lets it
 # last, on a connection that nobody in between takes for dead.
@@ -32,36 +36,23 @@ PATIENT = Config(
 )
 
 
-class Mishap(Exception):
-    """Something the operator can fix; its message is one line that names the thing and the remedy."""
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which stack is meant."""
     stack = parser.add_argument_group("the stack")
     stack.add_argument(
         "--function",
         metavar="NAME",
+        type=_function,
         default=ROTATOR,
         help="its rotator: the stack's output rotatorFunctionName (default: %(default)s)",
     )
-    stack.add_argument("--region", help="the AWS region it is in (default: that of your AWS configuration)")
-    stack.add_argument("--aws-profile", metavar="NAME", help="the AWS profile to use (default: your usual one)")
+    aws.add_options(stack)
 
 
-def session(options: argparse.Namespace) -> boto3.Session:
-    """Sign in as the options say.
-
-    Raises:
-        Mishap: there is no such profile, or there are no credentials.
-    """
-    try:
-        found = boto3.Session(profile_name=options.aws_profile, region_name=options.region)
-        if found.get_credentials() is None:
-            raise NoCredentialsError
-    except BotoCoreError as error:
-        raise Mishap(explain(error)) from None
-    return found
+def _function(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise argparse.ArgumentTypeError(f"{value!r} is no name of a function")
+    return value
 
 
 def environment_of(functions: LambdaClient, name: str) -> Environment:
@@ -73,29 +64,12 @@ def environment_of(functions: LambdaClient, name: str) -> Environment:
     """
     told = functions.get_function_configuration(FunctionName=name).get("Environment", {})
     if "Error" in told:  # Lambda answers without the variables where their customer key refuses
-        raise Mishap(f"The environment of {name} cannot be read: {_one_line(told['Error'].get('Message', told))}")
+        raise Mishap(
+            f"The environment of {name} cannot be read: {' '.join(str(told['Error'].get('Message', told)).split())}"
+        )
     try:
         return environment.parse(told.get("Variables", {}))
     except ConfigurationError as fault:
         raise Mishap(
             f"{name} is not configured as a rotator is ({fault}): name the right one with --function."
         ) from None
-
-
-def explain(error: BotoCoreError | ClientError) -> str:
-    """Say in one line what AWS, or the way to it, did not grant."""
-    if isinstance(error, NoCredentialsError):
-        return "No AWS credentials found: set them up with `aws configure`, or use --aws-profile."
-    if isinstance(error, NoRegionError):
-        return "No AWS region is set: name the one of the stack with --region."
-    if isinstance(error, ClientError):
-        details = error.response.get("Error", {})
-        code, message = details.get("Code", "no code"), _one_line(details.get("Message", ""))
-        if code == "ResourceNotFoundException":
-            return f"{message}: name the stack's rotator with --function, and its region with --region."
-        return f"AWS refused {error.operation_name} ({code}): {message}"
-    return f"AWS could not be asked: {_one_line(error)}"
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())

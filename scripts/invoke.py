@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console, Group
-from rich.table import Table
-from rich.text import Text
 
 # `python3 scripts/invoke.py` puts the folder of this file on the path, not the root of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts import deployed
-from scripts.deployed import Mishap
-from scripts.terminal import printable
+if __name__ == "__main__":
+    from scripts import start
+
+    start.run("scripts.invoke")
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from scripts import aws, consent, deployed
+from scripts.aws import Mishap
+from scripts.invoking import names, question
+from scripts.invoking.answer import show
+from scripts.terminal import Terminal, complain
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -29,7 +34,7 @@ Ask the deployed rotator for a run now, and show its answer.
 
 Without options it does what the schedule has it do: it looks after every
 tagged user. With --dry-run it tells what it would do for each user, and
-changes nothing."""
+changes nothing. Before it changes keys, it counts them by a dry run, and asks."""
 
 EPILOG = """\
 examples:
@@ -42,7 +47,8 @@ examples:
   .venv/bin/python scripts/invoke.py --user bob --again
       bob never got his new key: replace it, and mail the new one
 
-You need lambda:InvokeFunction on the rotator.
+You need lambda:InvokeFunction on the rotator. With iam:ListUsers, a misspelt
+name is told with the one that is nearest.
 
 exit codes: 0 the run went well; 1 it failed, was declined, refused a user, or
 did not begin, and the message says why; 2 the command was not understood;
@@ -53,6 +59,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; argparse itself exits with 2 when it does not understand."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    _refuse_contradictions(options, parser)
+    try:
+        answer = _run(options)
+    except aws.FAULTS as error:
+        complain(aws.explain(error))
+        return 1
+    except Mishap as mishap:
+        for line in str(mishap).splitlines():
+            complain(line)
+        return 1
+    except KeyboardInterrupt as interruption:
+        complain(str(interruption) or "Interrupted. Nothing was done.")
+        return 130
+    if options.json:
+        print(json.dumps(answer, indent=2))
+    else:
+        Terminal().print(show(answer))
+    return 1 if answer.get("refused") else 0
+
+
+def _refuse_contradictions(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     if options.force and not options.user:
         parser.error("--force needs --user: name those whose keys are to be rotated now")
     if options.again and not options.user:
@@ -61,23 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(
             "--again and --dry-run do not go together: --again only acts on users who never got their new keys"
         )
-    complaints = Console(stderr=True, highlight=False, soft_wrap=True)
-    try:
-        summary = _run(options, parser)
-    except (BotoCoreError, ClientError) as error:
-        complaints.print(printable(deployed.explain(error)), markup=False)
-        return 1
-    except Mishap as mishap:
-        complaints.print(printable(mishap), markup=False)
-        return 1
-    except KeyboardInterrupt:
-        complaints.print("Interrupted. If the run had begun, it goes on without you: its summary is in the logs.")
-        return 130
-    if options.json:
-        print(json.dumps(summary, indent=2))
-    else:
-        Console().print(show(summary))
-    return 1 if summary.get("refused") else 0
+    if not (options.dry_run or options.yes or consent.can_be_asked()):
+        parser.error("this run changes keys, and nobody is here to confirm it: add --yes, or --dry-run to look first")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,7 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run = parser.add_argument_group("the run")
     run.add_argument("--dry-run", action="store_true", help="decide for each user, and change nothing")
-    run.add_argument("--user", metavar="NAME", action="append", help="only this user; may be given several times")
+    run.add_argument(
+        "--user", metavar="NAME", type=_name, action="append", help="only this user; may be given several times"
+    )
     run.add_argument("--force", action="store_true", help="rotate the named users' keys, due or not")
     run.add_argument(
         "--again", action="store_true", help="replace the named users' new keys, which they never got and never used"
@@ -100,120 +114,112 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def event_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Write the event that asks for this run."""
+def _name(value: str) -> str:
+    if not value.strip():
+        raise argparse.ArgumentTypeError("a user has a name")
+    return value
+
+
+def event_of(options: argparse.Namespace, *, dry_run: bool) -> dict[str, Any]:
+    """Write the event that asks for this run, or for a look at what it would do."""
     event: dict[str, Any] = {}
-    if options.dry_run:
+    if dry_run:
         event["dry_run"] = True
     if options.user:
-        event["users"] = options.user
+        event["users"] = list(dict.fromkeys(options.user))
     if options.force:
         event["force"] = True
-    if options.again:
+    if options.again and not dry_run:
         event["again"] = True
     return event
 
 
-def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Mapping[str, Any]:
-    session = deployed.session(options)
-    if not (options.dry_run or options.yes):
-        if not sys.stdin.isatty():
-            parser.error(
-                "this run changes keys, and nobody is here to confirm it: add --yes, or --dry-run to look first"
-            )
-        account = session.client("sts", config=deployed.PATIENT).get_caller_identity()["Account"]
-        if not _confirmed(options, account):
-            raise Mishap("Nothing was done.")
+def _run(options: argparse.Namespace) -> Mapping[str, Any]:
+    """Look ahead where somebody is to be asked or was named, ask, and run."""
+    session = aws.session(options)
     functions = session.client("lambda", config=deployed.ONE_RUN)
-    with Console(stderr=True).status("The rotator is at work ..."):
-        return invoke(functions, options.function, event_of(options))
+    if options.dry_run:
+        decided = _look_ahead(functions, options)
+        _refuse_wrong_names(options, decided, session)
+        return decided
+    foreseen: Mapping[str, Any] | None = None
+    if options.user or not options.yes:
+        try:
+            foreseen = _look_ahead(functions, options)
+        except Failed as failure:  # it may be for one user alone, and the run serves all others
+            complain(f"The dry run failed, so nothing is counted. {failure}")
+    if foreseen is not None:
+        _refuse_wrong_names(options, foreseen, session)
+    if not options.yes:
+        _ask(options, foreseen, session)
+    with Terminal(stderr=True).status("The rotator is at work ..."):
+        try:
+            return invoke(functions, options.function, event_of(options, dry_run=False))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "Interrupted. If the run had begun, it goes on without you: its summary is in the logs."
+            ) from None
 
 
-def _confirmed(options: argparse.Namespace, account: str) -> bool:
-    """Ask; anything but a yes is a no."""
-    whose = f"of {', '.join(options.user)}" if options.user else "of every tagged user"
+def _look_ahead(functions: LambdaClient, options: argparse.Namespace) -> Mapping[str, Any]:
+    with Terminal(stderr=True).status("The rotator looks at what there is to do ..."):
+        return invoke(functions, options.function, event_of(options, dry_run=True))
+
+
+def _refuse_wrong_names(options: argparse.Namespace, foreseen: Mapping[str, Any], session: boto3.Session) -> None:
+    wrong = names.faults(dict.fromkeys(options.user or ()), foreseen, lambda: _all_names(session))
+    if wrong:
+        raise Mishap("\n".join([*wrong, "Nothing was done."]))
+
+
+def _all_names(session: boto3.Session) -> list[str]:
+    """Read the names of all users; who may not, gets no guess at what was meant."""
+    try:
+        pages = session.client("iam", config=deployed.PATIENT).get_paginator("list_users").paginate()
+        return [user["UserName"] for page in pages for user in page["Users"]]
+    except aws.FAULTS:
+        return []
+
+
+def _ask(options: argparse.Namespace, foreseen: Mapping[str, Any] | None, session: boto3.Session) -> None:
+    for line in _what_it_means(options, foreseen, _account(session)):
+        complain(line)
+    if not consent.is_given("Go on?"):
+        raise Mishap("Nothing was done.")
+
+
+def _what_it_means(options: argparse.Namespace, foreseen: Mapping[str, Any] | None, account_id: str) -> Iterator[str]:
+    if foreseen is None:
+        return question.about_what_could_not_be_counted(options.user or (), account_id, again=options.again)
     if options.again:
-        print(
-            printable(f"This replaces the new keys {whose} that were never used, in account {account}."),
-            file=sys.stderr,
-        )
-    else:
-        which = "keys, due or not," if options.force else "keys that are due"
-        print(printable(f"This rotates the {which} {whose} in account {account}."), file=sys.stderr)
-    print("Go ahead? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+        return question.about_unused_keys(dict.fromkeys(options.user), foreseen, account_id)
+    return question.about_due_keys(foreseen, account_id, force=options.force)
+
+
+def _account(session: boto3.Session) -> str:
+    return session.client("sts", config=deployed.PATIENT).get_caller_identity()["Account"]
+
+
+class Failed(Mishap):
+    """The rotator ran, and its run failed."""
 
 
 def invoke(functions: LambdaClient, name: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Invoke the rotator, and wait for its summary.
+    """Invoke the rotator, and wait for its answer.
 
     Raises:
-        Mishap: the run failed; the message is the function's own.
+        Failed: the run failed; the message is the function's own.
+        Mishap: what answers is no rotator.
         ClientError, BotoCoreError: there is no such function, or AWS could not be asked.
     """
     answer = functions.invoke(FunctionName=name, Payload=json.dumps(event).encode())
-    payload = json.load(answer["Payload"])
+    try:
+        payload = json.load(answer["Payload"])
+    except ValueError:
+        payload = None
     if "FunctionError" in answer:
-        raise Mishap(f"The run failed. {payload.get('errorMessage') or payload.get('errorType') or payload}")
+        told = payload if isinstance(payload, dict) else {}
+        raise Failed(f"The run failed. {told.get('errorMessage') or told.get('errorType') or payload}")
     if not isinstance(payload, dict):
         raise Mishap(f"{name} answered with no summary, so it is no rotator: name the right one with --function.")
     return payload
-
-
-def show(summary: Mapping[str, Any]) -> Group:
-    """Lay out a summary for people: the counts, then whatever names users."""
-    counts = Table("Count", "Users", title="Summary", title_justify="left")
-    counts.columns[1].justify = "right"
-    by_user = []
-    for name, value in summary.items():
-        title = name.replace("_", " ")
-        if name == "decisions":
-            by_user.append(_decisions(value))
-        elif name == "skipped":
-            for reason, number in value.items():
-                counts.add_row(_text(f"{title}: {reason.replace('_', ' ')}"), _text(number))
-        elif isinstance(value, Mapping):
-            counts.add_row(_text(title), str(len(value)))
-            by_user.append(_reasons(title, _ages(value) if name == "overdue" else value))
-        elif isinstance(value, list):
-            counts.add_row(_text(title), str(len(value)))
-            by_user.append(_names(title, value))
-        elif isinstance(value, bool):
-            counts.add_row(_text(title), "yes" if value else "no")
-        else:
-            counts.add_row(_text(title), _text(value))
-    return Group(counts, *(table for table in by_user if table.row_count))
-
-
-def _decisions(decisions: Mapping[str, Mapping[str, str]]) -> Table:
-    table = Table("User", "Decision", "Reason", "Access key", title="What a run would do", title_justify="left")
-    for user, decision in decisions.items():
-        words = (_text(decision.get(part, "").replace("_", " ")) for part in ("action", "reason"))
-        table.add_row(_text(user), *words, _text(decision.get("key", "")))
-    return table
-
-
-def _ages(days: Mapping[str, object]) -> Mapping[str, object]:
-    return {user: f"an active key is {age} days old" for user, age in days.items()}
-
-
-def _names(title: str, users: Sequence[object]) -> Table:
-    table = Table("User", title=_text(title.capitalize()), title_justify="left")
-    for user in users:
-        table.add_row(_text(user))
-    return table
-
-
-def _reasons(title: str, reasons: Mapping[str, object]) -> Table:
-    table = Table("User", "Reason", title=_text(title.capitalize()), title_justify="left")
-    for user, reason in reasons.items():
-        table.add_row(_text(user), _text(reason))
-    return table
-
-
-def _text(words: object) -> Text:
-    return Text(printable(words))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

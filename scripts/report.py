@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 # `python3 scripts/report.py` puts the folder of this file on the path, not the root of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+if __name__ == "__main__":
+    from scripts import start
+
+    start.run("scripts.report")
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
 from functions.common import account
-from scripts import deployed
-from scripts.deployed import Mishap
+from scripts import aws, deployed
+from scripts.aws import Mishap
 from scripts.reporting.exports import as_csv, as_json
 from scripts.reporting.page import as_html
+from scripts.reporting.standing import oldest_first, worst_first
 from scripts.reporting.survey import Survey, Surveyor
-from scripts.reporting.table import as_table
-from scripts.terminal import printable
+from scripts.reporting.table import as_table, beside
+from scripts.terminal import Terminal, complain, progress
 
 DESCRIPTION = """\
-Report on the access keys of all users with the tag IKR:EMAIL: age, last use,
-what the ledger says, what the rotator decides by the same code, and when.
+Report on the access keys of all users with the tag IKR:EMAIL, the worst first:
+age, last use, what the ledger says, what the rotator and the destructor decide
+by their own code, and when. Users with keys who have no such tag are counted.
 Nothing is changed.
 
 The stack's limits, domains and table are those of the deployed rotator: they
@@ -39,16 +44,19 @@ examples:
       a table
   .venv/bin/python scripts/report.py --html keys.html
       the table, and a page to look at, sort, print or mail
+  .venv/bin/python scripts/report.py --untagged
+      the table, and below it the users with keys whom nobody rotates
   .venv/bin/python scripts/report.py --json | jq '.users[].decision'
       for programs
 
 You need lambda:GetFunctionConfiguration on the rotator, dynamodb:Scan on its
 table, iam:GetAccountAuthorizationDetails, iam:ListAccessKeys,
-iam:GetAccessKeyLastUsed and, for the account's name, iam:ListAccountAliases.
+iam:GetAccessKeyLastUsed; for the account's name iam:ListAccountAliases, and for
+the addresses of users whose tags are wrong iam:GetUser.
 
-exit codes: 0 no active key is older than --max-age-days; 1 one is, some users
-could not be looked at, or the report could not be made; 2 the command was not
-understood; 130 interrupted"""
+exit codes: 0 no active key, of a tagged user or of any other, is older than
+--max-age-days; 1 one is, some users could not be looked at, or the report could
+not be made; 2 the command was not understood; 130 interrupted"""
 
 STANDARD_OUTPUT = "-"
 WIDE = 180
@@ -66,28 +74,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(printed) > 1:
         parser.error(f"--{' and --'.join(printed)} cannot both go to standard output: name a file")
 
-    complaints = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         survey = _survey(options)
-        for name, target in targets.items():
-            _write(FORMATS[name](survey), target)
-    except (BotoCoreError, ClientError) as error:
-        complaints.print(printable(deployed.explain(error)), markup=False)
-        return 1
+        contents = {target: FORMATS[name](survey) for name, target in targets.items()}
+        for target, content in contents.items():
+            _write(content, target)
+    except aws.FAULTS as error:
+        return _fail(aws.explain(error))
     except Mishap as mishap:
-        complaints.print(printable(mishap), markup=False)
-        return 1
+        return _fail(str(mishap))
     except KeyboardInterrupt:
-        complaints.print("Interrupted. Nothing has been changed.")
+        _fail("Interrupted. Nothing has been changed.")
         return 130
 
     if not printed:
-        console = Console() if sys.stdout.isatty() else Console(width=WIDE)
-        console.print(as_table(survey))
+        terminal = Terminal() if sys.stdout.isatty() or "COLUMNS" in os.environ else Terminal(width=WIDE)
+        terminal.print(as_table(survey, terminal.width))
+        if options.untagged:
+            terminal.print(beside(survey))
     for fault in survey.malformed:
-        complaints.print(printable(fault), style="yellow", markup=False)
-    complaints.print(printable(survey.conclusion), style="green" if survey.passed else "red", markup=False)
+        complain(fault, style="yellow")
+    complain(survey.conclusion, style="green" if survey.passed else "red")
     return 0 if survey.passed else 1
+
+
+def _fail(line: str) -> int:
+    complain(line)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,8 +114,10 @@ def _parser() -> argparse.ArgumentParser:
         "--max-age-days",
         metavar="DAYS",
         type=_days,
-        default=90,
-        help="how old an active key may be, as CIS and AWS Config have it (default: %(default)s)",
+        help="how old an active key may be (default: the stack's auditDays, 90 as CIS and AWS Config have it)",
+    )
+    parser.add_argument(
+        "--untagged", action="store_true", help="list the users with keys who are not tagged, and when these were used"
     )
     output = parser.add_argument_group("instead of, or beside the table")
     for name, what in (("json", "everything as JSON"), ("csv", "a line per key as CSV")):
@@ -133,29 +148,36 @@ def _file(value: str) -> str:
 
 
 def _survey(options: argparse.Namespace) -> Survey:
-    session = deployed.session(options)
+    session = aws.session(options)
     environment = deployed.environment_of(session.client("lambda", config=deployed.PATIENT), options.function)
     iam = session.client("iam", config=deployed.PATIENT)
     now = datetime.now(UTC)
+    max_age_days = environment.audit_days if options.max_age_days is None else options.max_age_days
     surveyor = Surveyor(
         iam=iam,
         dynamodb=session.client("dynamodb", config=deployed.PATIENT),
         environment=environment,
         now=now,
-        max_age_days=options.max_age_days,
+        max_age_days=max_age_days,
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Reading users and ledger", total=None)
-        subjects, malformed = surveyor.subjects()
-        progress.update(task, description="Looking at keys", total=len(subjects))
-        users = list(progress.track(surveyor.look_at(subjects), task_id=task, total=len(subjects)))
+    with progress() as bar:
+        task = bar.add_task("Reading users and ledger", total=None)
+        found = surveyor.find()
+        bar.update(task, description="Looking at keys", total=len(found.subjects) + len(found.others))
+        users, others = [], []
+        for user in surveyor.look_at(found.subjects):
+            users.append(user)
+            bar.advance(task)
+        for other in surveyor.look_beside(found.others, with_use=options.untagged):
+            others.append(other)
+            bar.advance(task)
     return Survey(
         account=account.look_up(environment.account_id, iam),
         taken_at=now,
-        max_age_days=options.max_age_days,
-        users=tuple(sorted(users, key=lambda user: (-user.oldest, user.name))),
-        malformed=tuple(malformed),
+        max_age_days=max_age_days,
+        users=worst_first(users, now),
+        bystanders=oldest_first(others),
+        malformed=found.malformed,
     )
 
 
@@ -167,7 +189,3 @@ def _write(content: str, target: str) -> None:
         Path(target).write_text(content, encoding="utf-8", newline="")
     except OSError as error:
         raise Mishap(f"{target} cannot be written ({error.strerror}): name another file.") from None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from functions.common.account import Account
 from functions.common.entry import Entry, Status
 from functions.common.keys import AccessKey, LastUse
 from functions.common.tags import UserPolicy
-from functions.rotator.decide import Rules, decide
-from scripts.reporting.survey import KeyReport, Step, Survey, UserReport
+from functions.common.terms import Terms
+from functions.destructor.decide import Use
+from functions.rotator.decide import Action, Reason, Rules, decide
+from scripts.reporting.fate import foresee
+from scripts.reporting.standing import worst_first
+from scripts.reporting.survey import Bystander, KeyReport, Step, Survey, UserReport
 
 _NOW = datetime(2030, 3, 4, 12, 0, tzinfo=UTC)
 _AUDITED_DAYS = 90
+_TERMS = Terms(
+    recovery=timedelta(), extension=timedelta(days=14), delete_unconfirmed=False, address_hold=timedelta(days=2)
+)
 
 
-def _key(user: str, number: int, *, age: int, used: int | None, active: bool = True, entry: Entry | None) -> KeyReport:
+def _id(user: str, number: int) -> str:
+    return f"AKIAFAKE0000{user.partition('.')[0].upper():0>6.6}{number:02}"
+
+
+def _key(
+    user: str, number: int, *, age: int, used: float | None, active: bool = True, entry: Entry | None = None
+) -> KeyReport:
     """Make up a key; ``age`` and ``used`` are days ago."""
     at = None if used is None else LastUse(at=_NOW - timedelta(days=used, hours=3), service="s3", region="eu-central-1")
     return KeyReport(
-        id=f"AKIAFAKE0000{user.upper():0>6.6}{number:02}",
+        id=_id(user, number),
         active=active,
         created_at=_NOW - timedelta(days=age),
         age=timedelta(days=age),
@@ -29,29 +44,36 @@ def _key(user: str, number: int, *, age: int, used: int | None, active: bool = T
     )
 
 
-def _entry(user: str, number: int, status: Status, *, age: int, ends_in: int | None = None) -> Entry:
+def _entry(user: str, number: int, status: Status, *, age: int, **ends: Any) -> Entry:
+    """Make up what the ledger says; ``ends`` are the fields of an entry about the key's end."""
     return Entry(
         user=user,
-        key_id=f"AKIAFAKE0000{user.upper():0>6.6}{number:02}",
+        key_id=_id(user, number),
         status=status,
         created_at=_NOW - timedelta(days=age),
         email=f"{user}@example.com",
-        delete_on=None if ends_in is None else _NOW + timedelta(days=ends_in),
+        **ends,
     )
 
 
-def _user(name: str, *keys: KeyReport, limit: int = 80, step: Step | None = None) -> UserReport:
+def _user(name: str, *keys: KeyReport, limit: int = 80) -> UserReport:
+    """Have the service's own code decide about made-up keys."""
     entries = [key.entry for key in keys if key.entry]
     listed = [AccessKey(id=key.id, active=key.active, created_at=key.created_at) for key in keys]
-    return UserReport(
-        name=name,
-        policy=UserPolicy(
-            email=f"{name}@example.com", rotate_after_days=limit, delete_after_days=5, instruction="", warnings=()
-        ),
-        decision=decide(listed, entries, _rules(name, limit), _NOW),
-        keys=keys,
-        step=step,
-    )
+    decision = decide(listed, entries, _rules(name, limit), _NOW)
+    ending = next((key.entry for key in keys if key.entry and key.is_ending), None)
+    fate = None
+    if ending:
+        old = next(key for key in keys if key.id == ending.key_id)
+        successor = next(key for key in keys if key.id == ending.new_key_id)
+        use = Use(confirmed=successor.last_use is not None, last_use=old.last_use)
+        fate = foresee(ending, listed, use, _TERMS, _NOW)
+        keys = tuple(replace(key, fate=fate) if key is old else key for key in keys)
+    step = Step(what=fate.what, on=fate.on, why=fate.reason) if fate else None
+    if decision.action in {Action.ROTATE, Action.NOT_DUE}:
+        step = Step(what="rotation", on=keys[0].created_at + timedelta(days=limit))
+    policy = UserPolicy(email=f"{name}@example.com", rotate_after_days=limit, delete_after_days=5, instruction="")
+    return UserReport(name=name, email=policy.email, policy=policy, decision=decision, keys=keys, step=step)
 
 
 def _rules(name: str, limit: int) -> Rules:
@@ -69,40 +91,60 @@ def _in(days: int) -> datetime:
     return _NOW + timedelta(days=days)
 
 
+def _in_grace(name: str, *, age: int, new: int, used: float, new_used: float | None, **ends: Any) -> UserReport:
+    """Make up a user with an old key, and its successor."""
+    ends = {"status": Status.EXPIRING, "new_key_id": _id(name, 2), **ends}
+    active = ends["status"] is not Status.INACTIVE
+    return _user(
+        name,
+        _key(name, 1, age=age, used=used, active=active, entry=_entry(name, 1, age=age, **ends)),
+        _key(name, 2, age=new, used=new_used, entry=_entry(name, 2, Status.CURRENT, age=new)),
+    )
+
+
+def _with_one(name: str, *, age: int, used: float | None, limit: int = 80) -> UserReport:
+    key = _key(name, 1, age=age, used=used, entry=_entry(name, 1, Status.CURRENT, age=age))
+    return _user(name, key, limit=limit)
+
+
 SURVEY = Survey(
     account=Account(id="111122223333", alias="acme-prod"),
     taken_at=_NOW,
     max_age_days=_AUDITED_DAYS,
-    users=(
-        UserReport(
-            name="frank",
-            fault="IKR:ROTATE_AFTER_DAYS is 'soon', and must be a whole number from 0 to 3650",
-            keys=(_key("frank", 1, age=131, used=40, entry=None),),
-        ),
-        _user(
-            "alice",
-            _key("alice", 1, age=83, used=0, entry=_entry("alice", 1, Status.EXPIRING, age=83, ends_in=3)),
-            _key("alice", 2, age=2, used=None, entry=_entry("alice", 2, Status.CURRENT, age=2)),
-            step=Step(what="deactivation", on=_in(3)),
-        ),
-        _user(
-            "bob",
-            _key("bob", 1, age=82, used=5, entry=_entry("bob", 1, Status.CURRENT, age=82)),
-            step=Step(what="rotation", on=_in(-2)),
-        ),
-        _user(
-            "carol",
-            _key(
-                "carol", 1, age=88, used=6, active=False, entry=_entry("carol", 1, Status.INACTIVE, age=88, ends_in=4)
+    users=worst_first(
+        (
+            UserReport(
+                name="frank.hoffmann",
+                email="frank.hoffmann@example.com",
+                fault="IKR:ROTATE_AFTER_DAYS is 'soon', and must be a whole number from 0 to 3650",
+                keys=(_key("frank.hoffmann", 1, age=131, used=40),),
             ),
-            _key("carol", 2, age=8, used=0, entry=_entry("carol", 2, Status.CURRENT, age=8)),
-            step=Step(what="deletion", on=_in(4)),
+            _in_grace("carol.jensen", age=89, new=8, used=6, new_used=None, delete_on=_in(1), grace_ended_on=_in(-3)),
+            _user(
+                "erin.murphy",
+                _key("erin.murphy", 1, age=61, used=0),
+                _key("erin.murphy", 2, age=20, used=3),
+            ),
+            _with_one("bob.martinez", age=82, used=5),
+            _with_one("deploy", age=25, used=0, limit=30),
+            _in_grace("alice.andersson", age=83, new=2, used=1.5, new_used=0, delete_on=_in(3)),
+            _in_grace("dave.okafor", age=85, new=4, used=0, new_used=1, delete_on=_in(1)),
+            _in_grace(
+                "grace.lindqvist",
+                age=88,
+                new=8,
+                used=6,
+                new_used=0,
+                status=Status.INACTIVE,
+                windows=1,
+                delete_on=_in(4),
+            ),
+            _with_one("heidi.braun", age=31, used=2),
         ),
-        _user(
-            "deploy",
-            _key("deploy", 1, age=25, used=0, entry=_entry("deploy", 1, Status.CURRENT, age=25)),
-            limit=30,
-            step=Step(what="rotation", on=_in(5)),
-        ),
+        _NOW,
+    ),
+    bystanders=(
+        Bystander(name="legacy-backup", why=Reason.NOT_TAGGED, keys=(_key("legacy", 1, age=412, used=1),)),
+        Bystander(name="ivan.petrov", why=Reason.NOT_TAGGED, keys=(_key("ivan", 1, age=38, used=None),)),
     ),
 )

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
-import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 # `python3 scripts/take_down.py` puts the folder of this file on the path, not the root of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+if __name__ == "__main__":
+    from scripts import start
+
+    start.run("scripts.take_down")
+
+import argparse
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import boto3
+
 from components.previous import SECRETS_KEY_ARN
 from functions.common.entry import Entry, Status
-from scripts import deployed
-from scripts.deployed import Mishap
+from scripts import aws, consent
+from scripts.aws import Mishap
 from scripts.taking_down import remains
 from scripts.taking_down.remains import Remains, SecretsKey
 from scripts.taking_down.stack import Stack
@@ -40,7 +45,7 @@ examples:
       take the decryption policy from everybody, and leave the service as it is
 
 exit codes: 0 done; 1 it failed or was declined, and the message says why;
-2 the command was not understood"""
+2 the command was not understood; 130 interrupted, once Pulumi has stopped"""
 
 _UNDER_WAY = {Status.ROTATING, Status.DELIVERING}
 _STACK, _TABLE, _POLICY = "pulumi:pulumi:Stack", "aws:dynamodb/table:Table", "aws:iam/policy:Policy"
@@ -52,12 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         _take_down(options, parser)
-    except (BotoCoreError, ClientError) as error:
-        print(printable(deployed.explain(error)), file=sys.stderr)
+    except aws.FAULTS as error:
+        print(printable(aws.explain(error)), file=sys.stderr)
         return 1
     except Mishap as mishap:
         print(printable(mishap), file=sys.stderr)
         return 1
+    except KeyboardInterrupt as interruption:
+        print(str(interruption) or "Interrupted. Nothing was done.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -69,10 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--stack", metavar="NAME", help="the Pulumi stack (default: the one that is selected)")
-    parser.add_argument(
-        "--region", help="the AWS region it is in (default: that of the stack, or of your AWS configuration)"
-    )
-    parser.add_argument("--aws-profile", metavar="NAME", help="the AWS profile to use (default: your usual one)")
+    aws.add_options(parser, region="the AWS region it is in, if the stack's configuration does not say")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
     how.add_argument("--detach-only", action="store_true", help="only take the decryption policy from everybody")
@@ -88,12 +93,15 @@ def _take_down(options: argparse.Namespace, parser: argparse.ArgumentParser) -> 
     if options.dry_run:
         return
     _confirm(options, parser)
-    _detach(service)
-    if options.detach_only:
-        return
-    _lift_protection(stack, service)
-    if not stack.destroy():
-        raise Mishap("Pulumi could not delete everything: see above. Run this again when the cause is fixed.")
+    try:
+        _detach(service)
+        if options.detach_only:
+            return
+        _lift_protection(stack, service)
+        if not stack.destroy():
+            raise Mishap("Pulumi could not delete everything: see above. Run this again when the cause is fixed.")
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("Interrupted: what was done stays done. Run this again to go on.") from None
     print("The service is down.")
     for line in _what_stays(_with_date_of_deletion(service)):
         print(printable(line))
@@ -115,7 +123,7 @@ def _look(stack: Stack, options: argparse.Namespace) -> Service:
     if not resources:
         raise Mishap("This stack has nothing to take down.")
     options.region = options.region or stack.region()
-    session = deployed.session(options)
+    session = aws.session(options)
     table = _existing_table(session, [resource for resource in resources if resource["type"] == _TABLE])
     policies = [resource["id"] for resource in resources if resource["type"] == _POLICY]
     policy_arn = policies[0] if policies else None
@@ -172,10 +180,9 @@ def _existing_table(session: boto3.Session, tables: Sequence[Mapping[str, Any]])
 def _confirm(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     if options.yes:
         return
-    if not sys.stdin.isatty():
+    if not consent.can_be_asked():
         parser.error("nobody is here to confirm it: add --yes, or --dry-run to look first")
-    print("Go ahead? [y/N] ", end="", flush=True)
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    if not consent.is_given("Go on?"):
         raise Mishap("Nothing was done.")
 
 
@@ -241,7 +248,3 @@ def _of(entry: Entry) -> str:
     # What the ledger holds goes into a shell as a word, whoever wrote it.
     command = ["aws", "iam", "delete-access-key", "--user-name", entry.user, "--access-key-id", entry.key_id]
     return f"{shlex.join(command)}   # {entry.status}{until}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -123,8 +123,7 @@ class Run:
             if name in found.ids:
                 why = Reason.OUTSIDE_PATHS if name in found.outside else Reason.NOT_TAGGED
             self.summary.skip(why)
-            if self.request.again:
-                self.summary.refused[name] = str(why).replace("_", " ")
+            self.summary.refused[name] = str(why).replace("_", " ")
         return chosen
 
     def _report_out_of_reach(self, found: Census) -> None:
@@ -194,8 +193,11 @@ class Run:
             if outcome.fault:
                 self._fail(item.user.name, outcome.fault)
             else:
-                self.summary.reminded += item.matter is Matter.REMINDER and outcome.result is True
-                self.summary.announced += item.matter is Matter.ANNOUNCEMENT and outcome.result is True
+                reminded = item.matter is Matter.REMINDER and outcome.result is True
+                announced = item.matter is Matter.ANNOUNCEMENT and outcome.result is True
+                self.summary.reminded += reminded
+                self.summary.announced += announced
+                self.summary.name(item.user.name, reminded=reminded, announced=announced)
 
     def _follow_up(self, item: FollowUp) -> bool:
         try:
@@ -238,6 +240,8 @@ class Run:
         self.summary.rotated += served.rotated
         self.summary.recovered += served.recovered
         self.summary.taken_back += served.taken_back
+        happened = {"rotated": served.rotated, "recovered": served.recovered, "taken_back": served.taken_back}
+        self.summary.name(user.name, **happened)
         self.summary.remaining += served.waits
         if served.dormant:
             self.summary.dormant.add(user.name)

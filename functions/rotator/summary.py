@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -26,10 +26,12 @@ class Summary:
         addresses_changed: users whose address is another one since this run.
         returned: users whose mail came back.
         dormant: users whose key was deactivated since it was never used.
-        refused: users for whom an operator's wish was not followed, with the reason.
+        refused: users for whom an operator's wish was not followed, with the reason; also whoever was named and is
+            not among the users to look after.
         malformed: ledger items that could not be read; a user's key with such an item is not rotated.
         unknown_keys: users with keys that the ledger did not know.
         out_of_step: whether the ledger knows so little that it must have been lost, or restored.
+        names: who is behind the first counts, by the count's name.
     """
 
     rotated: int = 0
@@ -54,7 +56,13 @@ class Summary:
     out_of_step: bool = False
     misconfigured: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    names: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     decisions: dict[str, dict[str, Any]] | None = None
+
+    def name(self, user: str, **happened: bool) -> None:
+        """Note who is behind a count: of those given, the ones that are true."""
+        for count in (count for count, is_so in happened.items() if is_so):
+            self.names[count].add(user)
 
     def count(self, decision: Decision) -> None:
         """Count a user for whom nothing is to be done."""
@@ -104,6 +112,7 @@ class Summary:
             "skipped": {str(reason): number for reason, number in sorted(self.skipped.items())},
             "misconfigured": dict(sorted(self.misconfigured.items())),
             "failed": dict(sorted(self.failed.items())),
+            "names": {count: sorted(users) for count, users in sorted(self.names.items())},
         }
         if self.decisions is not None:
             result["decisions"] = dict(sorted(self.decisions.items()))

@@ -9,7 +9,8 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from scripts.reporting.survey import KeyReport, Survey, UserReport
+from scripts.reporting.standing import standing
+from scripts.reporting.survey import Bystander, KeyReport, Survey, UserReport
 from scripts.terminal import printable
 
 Record = dict[str, Any]
@@ -22,21 +23,31 @@ def as_json(survey: Survey) -> str:
         "taken_at": _time(survey.taken_at),
         "max_age_days": survey.max_age_days,
         "passed": survey.passed,
-        "users": [{**_of_user(user), "keys": [_of_key(key) for key in user.keys]} for user in survey.users],
+        "users": [{**_of_user(user, survey), "keys": [_of_key(key) for key in user.keys]} for user in survey.users],
+        "not_tagged": [
+            {**_of_bystander(user), "keys": [_of_key_alone(key) for key in user.keys]} for user in survey.bystanders
+        ],
         "malformed_ledger_items": list(survey.malformed),
     }
     return json.dumps(document, indent=2) + "\n"
 
 
 def as_csv(survey: Survey) -> str:
-    """Write a line per key, and one for a user without any. Spreadsheets take no cell of it for a formula."""
+    """Write a line per key, and one for a user without any; those who are not tagged come last.
+
+    Spreadsheets take no cell of it for a formula.
+    """
     records: list[Record] = []
     for user in survey.users:
-        whose = _of_user(user)
+        whose = _of_user(user, survey)
         whose["warnings"] = "; ".join(user.notes)
         records.extend({**whose, **_of_key(key)} for key in user.keys)
         if not user.keys:
             records.append(whose)
+    for other in survey.bystanders:
+        records.extend({**_of_bystander(other), **_of_key_alone(key)} for key in other.keys)
+        if not other.keys:
+            records.append(_of_bystander(other))
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, restval="")
     writer.writeheader()
@@ -44,22 +55,29 @@ def as_csv(survey: Survey) -> str:
     return text.getvalue()
 
 
-def _of_user(user: UserReport) -> Record:
+def _of_bystander(user: Bystander) -> Record:
+    return {"user": user.name, "decision": "unreadable" if user.unreadable else "left_alone", "reason": user.why}
+
+
+def _of_user(user: UserReport, survey: Survey) -> Record:
     return {
         "user": user.name,
-        "email": user.policy.email if user.policy else None,
+        "standing": standing(user, survey.taken_at).name.lower(),
+        "email": user.email,
         "rotate_after_days": user.policy.rotate_after_days if user.policy else None,
         "delete_after_days": user.policy.delete_after_days if user.policy else None,
         "decision": user.verdict.replace(" ", "_"),
         "reason": user.fault or (user.decision.reason if user.decision else None),
         "next_step": user.step.what if user.step else None,
         "next_date": _time(user.step.on if user.step else None),
+        "next_reason": (user.step.why or None) if user.step else None,
         "warnings": list(user.notes),
     }
 
 
-def _of_key(key: KeyReport) -> Record:
-    entry, used = key.entry, key.last_use
+def _of_key_alone(key: KeyReport) -> Record:
+    """Tell of a key what IAM knows; without a last use it was never used, or that was not asked."""
+    used = key.last_use
     return {
         "access_key_id": key.id,
         "active": key.active,
@@ -69,6 +87,14 @@ def _of_key(key: KeyReport) -> Record:
         "last_used_at": _time(used.at if used else None),
         "last_used_service": used.service if used else None,
         "last_used_region": used.region if used else None,
+        "last_use_known": key.is_use_known,
+    }
+
+
+def _of_key(key: KeyReport) -> Record:
+    entry = key.entry
+    return {
+        **_of_key_alone(key),
         "ledger_status": entry.status if entry else None,
         "ledger_ends_at": _time(entry.delete_on if entry else None),
         "ledger_successor": entry.new_key_id if entry else None,
@@ -85,6 +111,7 @@ _FORMULA = re.compile(rf"([;,|\"] *)(?=[{re.escape(''.join(_SIGNS))}])")
 
 _COLUMNS = (
     "user",
+    "standing",
     "email",
     "rotate_after_days",
     "delete_after_days",
@@ -92,6 +119,7 @@ _COLUMNS = (
     "reason",
     "next_step",
     "next_date",
+    "next_reason",
     "warnings",
     "access_key_id",
     "active",
@@ -101,6 +129,7 @@ _COLUMNS = (
     "last_used_at",
     "last_used_service",
     "last_used_region",
+    "last_use_known",
     "ledger_status",
     "ledger_ends_at",
     "ledger_successor",

@@ -1,29 +1,55 @@
 "use strict";
-const table = document.querySelector("table");
-const users = [...table.tBodies];
-const numeric = new Set(["age"]);
+const table = document.querySelector("table.users");
+const parts = [...table.tBodies];
+const perPart = parts.length ? parts[0].rows.length : 0;
+let users = parts.flatMap((part) => [...part.rows]);
+const buttons = [...table.querySelectorAll("button")];
+const collator = new Intl.Collator();
 
-// What sorts as nothing (no next date, never used) comes last, whichever way.
-function compare(name, direction) {
-  return (one, other) => {
-    const [a, b] = [one.dataset[name], other.dataset[name]];
-    if (a === b) return 0;
-    if (a === "") return 1;
-    if (b === "") return -1;
-    return direction * (numeric.has(name) ? Number(a) - Number(b) : a.localeCompare(b));
-  };
-}
-
-for (const heading of table.querySelectorAll("th[data-sort]")) {
-  heading.querySelector("button").addEventListener("click", () => {
-    const descending = heading.ariaSort === "ascending";
-    for (const other of table.querySelectorAll("th[data-sort]")) other.ariaSort = "none";
-    heading.ariaSort = descending ? "descending" : "ascending";
-    table.append(...users.sort(compare(heading.dataset.sort, descending ? -1 : 1)));
+// The browser lays out only the parts that are in sight. The others are as high as their rows usually are.
+function show(some) {
+  parts.forEach((part, number) => {
+    const own = some.slice(number * perPart, (number + 1) * perPart);
+    part.replaceChildren(...own);
+    part.hidden = own.length === 0;
+    part.style.containIntrinsicHeight = `${own.length * 4.4}rem`;
   });
 }
 
-document.getElementById("filter").addEventListener("input", (event) => {
-  const wanted = event.target.value.toLowerCase();
-  for (const user of users) user.hidden = !user.textContent.toLowerCase().includes(wanted);
-});
+const filter = document.getElementById("filter");
+function wanted() {
+  const word = filter.value.toLowerCase();
+  return word === "" ? users : users.filter((user) => user.textContent.toLowerCase().includes(word));
+}
+
+// What sorts as nothing (no next date, never used) comes last, whichever way.
+function compare(direction) {
+  return ([a], [b]) => {
+    if (a === b) return 0;
+    if (a === "") return 1;
+    if (b === "") return -1;
+    return direction * (typeof a === "number" ? a - b : collator.compare(a, b));
+  };
+}
+
+function valueOf(user, name) {
+  if (name === "user") return user.cells[0].firstChild.data;
+  return user.dataset[name] === "" ? "" : Number(user.dataset[name]);
+}
+
+for (const button of buttons) {
+  button.addEventListener("click", () => {
+    const descending = button.dataset.order === "ascending";
+    for (const other of buttons) {
+      delete other.dataset.order;
+      other.closest("th").removeAttribute("aria-sort");
+    }
+    button.dataset.order = descending ? "descending" : "ascending";
+    button.closest("th").ariaSort = button.dataset.order;
+    const sorted = users.map((user) => [valueOf(user, button.dataset.sort), user]).sort(compare(descending ? -1 : 1));
+    users = sorted.map(([, user]) => user);
+    show(wanted());
+  });
+}
+
+filter.addEventListener("input", () => show(wanted()));

@@ -38,7 +38,6 @@ class Bar:
         limit: where its rotation falls due, if that is on the axis.
         grace_start, grace_end: the window in which it still works after its rotation; the real one of a key that has
             been rotated, of any other the one to come.
-        words: the same for those who cannot see it.
     """
 
     kind: str
@@ -47,7 +46,6 @@ class Bar:
     limit: float | None
     grace_start: float | None
     grace_end: float | None
-    words: str
 
     @property
     def grace_width(self) -> float:
@@ -65,10 +63,17 @@ class Axis:
         """Find the place of an age; what lies beyond the axis is at its end."""
         return round(min(max(days / self.days, 0), 1) * 100, 2)
 
+    def width(self, days: float) -> float:
+        """Give the width of so many days."""
+        return round(days / self.days * 100, 2)
+
+    def step(self) -> int:
+        """Choose the distance of marks, in days: few enough to be read."""
+        return next((step for step in _STEPS if self.days / step <= _TICKS), _STEPS[-1])
+
     def ticks(self) -> list[Tick]:
-        """Mark round ages, few enough to be read."""
-        step = next((step for step in _STEPS if self.days / step <= _TICKS), _STEPS[-1])
-        return [Tick(days=days, x=self.x(days)) for days in range(0, int(self.days) + 1, step)]
+        """Mark round ages."""
+        return [Tick(days=days, x=self.x(days)) for days in range(0, int(self.days) + 1, self.step())]
 
 
 def axis_for(users: Iterable[UserReport], max_age_days: int) -> Axis:
@@ -93,7 +98,6 @@ def bar_of(key: KeyReport, user: UserReport, axis: Axis) -> Bar:
         limit=axis.x(limit) if limit is not None and limit <= axis.days else None,
         grace_start=axis.x(window[0]) if window else None,
         grace_end=axis.x(window[1]) if window else None,
-        words=_words(key, limit, window),
     )
 
 
@@ -110,7 +114,8 @@ def _kind(key: KeyReport, user: UserReport) -> str:
 def _grace(key: KeyReport, user: UserReport) -> tuple[float, float] | None:
     """Give the window as ages of the key."""
     if key.is_ending and key.entry and key.entry.delete_on:
-        end = _age_at(key.entry.delete_on, key)
+        at_last = key.fate.at_last if key.fate else None
+        end = _age_at(at_last or key.entry.delete_on, key)
         successor = _find(user.keys, key.entry.new_key_id)
         start = _age_at(successor.created_at, key) if successor else key.age / _DAY
         return min(start, end), end
@@ -126,12 +131,3 @@ def _find(keys: Sequence[KeyReport], key_id: str | None) -> KeyReport | None:
 
 def _age_at(moment: datetime, key: KeyReport) -> float:
     return (moment - key.created_at) / _DAY
-
-
-def _words(key: KeyReport, limit: float | None, window: tuple[float, float] | None) -> str:
-    words = f"{key.age // _DAY} days old"
-    if limit is not None:
-        words += f", limit {limit:g}"
-    if window and key.is_ending:
-        words += f", ends at {window[1]:.1f}"
-    return words

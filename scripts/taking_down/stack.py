@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.deployed import Mishap
+from scripts.aws import Mishap
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -24,10 +24,14 @@ class Stack:
         """Read what its state holds; secrets stay encrypted.
 
         Raises:
-            Mishap: there is no command line, or no such stack.
+            Mishap: there is no command line, or no such stack, or no state.
         """
-        state: Mapping[str, Any] = json.loads(self._ask("stack", "export"))
-        resources: Sequence[Mapping[str, Any]] = state["deployment"].get("resources") or []
+        try:
+            resources: Sequence[Mapping[str, Any]] = (
+                json.loads(self._ask("stack", "export"))["deployment"].get("resources") or []
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise Mishap("pulumi stack export: what came is no state. Try it by hand, and `pulumi version`.") from None
         return resources
 
     def region(self) -> str | None:
@@ -53,12 +57,37 @@ class Stack:
     def _ask(self, *arguments: str) -> str:
         outcome = self._run(*arguments, capture=True)
         if outcome.returncode:
-            raise Mishap(f"pulumi {' '.join(arguments[:2])}: {' '.join(outcome.stderr.split())}")
+            remedy = ". Name one with --stack: `pulumi stack ls` lists them." if "no stack" in outcome.stderr else ""
+            raise Mishap(f"pulumi {' '.join(arguments[:2])}: {' '.join(outcome.stderr.split())}{remedy}")
         return outcome.stdout
 
     def _run(self, *arguments: str, capture: bool) -> subprocess.CompletedProcess[str]:
         command = ["pulumi", *arguments, *(("--stack", self.name) if self.name else ()), "--non-interactive"]
+        pipe = subprocess.PIPE if capture else None
         try:
-            return subprocess.run(command, cwd=_REPOSITORY, capture_output=capture, text=True, check=False)
+            process = subprocess.Popen(command, cwd=_REPOSITORY, stdout=pipe, stderr=pipe, text=True)
         except FileNotFoundError:
             raise Mishap("There is no pulumi on the PATH: install Pulumi's command line.") from None
+        except OSError as error:
+            raise Mishap(f"pulumi cannot be run ({error.strerror}): install Pulumi's command line anew.") from None
+        with process:
+            output, errors = _waited_for(process)
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def _waited_for(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Wait for Pulumi even after Ctrl-C, which it has heard as well: it stops in order, and writes its state.
+
+    Raises:
+        KeyboardInterrupt: once it has stopped.
+    """
+    interrupted = False
+    while True:
+        try:
+            output, errors = process.communicate()
+        except KeyboardInterrupt:
+            interrupted = True
+            continue
+        if interrupted:
+            raise KeyboardInterrupt
+        return output or "", errors or ""

@@ -112,7 +112,7 @@ def test_users_are_tagged_as_it_stands(deployed: Workspace, root: Clients) -> No
     deployed.typed(f"{region}; {command}").ok()
     assert _tags(root, "reporting-job") == {}
 
-    deployed.typed(f"{region}; {command.replace('--dry-run ', '')}").ok()
+    deployed.typed(f"{region}; {command.replace('--dry-run', '--yes')}").ok()
     assert {name: _tags(root, name) for name in users} == users
 
 

@@ -7,16 +7,15 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts import deployed, invoke
+from tests.scripts.loopback import Reply, serving
 
 SCRIPT = Path(invoke.__file__)
 SUMMARY = {
@@ -25,19 +24,39 @@ SUMMARY = {
     "skipped": {"foreign_key": 3},
     "misconfigured": {"mallory": "IKR:EMAIL is '[b]x', which is not one plain e-mail address"},
     "failed": {},
+    "names": {"rotated": ["alice"]},
+}
+FORESEEN: dict[str, Any] = {
+    "rotated": 0,
+    "decisions": {
+        "alice": {"action": "rotate", "key": "AKIAFAKE00000000OLD1"},
+        "bob": {"action": "in_grace"},
+        "carol": {"action": "rotate", "key": "AKIAFAKE00000000OLD2"},
+        "dave": {"action": "not_due"},
+    },
+    "misconfigured": {"mallory": "IKR:EMAIL is 'mallory', which is not one plain e-mail address"},
 }
 IDENTITY = (
     '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
     "<Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
 )
+USERS = (
+    '<ListUsersResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListUsersResult><IsTruncated>false'
+    "</IsTruncated><Users>{members}</Users></ListUsersResult></ListUsersResponse>"
+)
 
 
 @dataclass
 class Function:
-    """The deployed rotator: what it answers, and what it was invoked with."""
+    """The deployed rotator: what it answers, to a dry run and to a run, and what it was invoked with.
+
+    ``users`` are those that IAM lists; None: the operator may not list them.
+    """
 
     answer: Any = field(default_factory=lambda: SUMMARY)
+    foreseen: Any = field(default_factory=lambda: FORESEEN)
     fails: bool = False
+    users: list[str] | None = None
     exists: bool = True
     events: list[tuple[str, Any]] = field(default_factory=list)
 
@@ -48,38 +67,29 @@ def function(aws_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     del aws_environment
     rotator = Function()
 
-    class Aws(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if "/functions/" not in self.path:
-                self.reply(200, IDENTITY)
-            elif not rotator.exists:
-                self.reply(404, json.dumps({"Message": "Function not found: nosuch"}), "ResourceNotFoundException")
-            else:
-                rotator.events.append((self.path.split("/")[3], json.loads(body)))
-                self.reply(200, json.dumps(rotator.answer))
+    def answer(path: str, body: bytes) -> Reply:
+        if b"Action=ListUsers" in body:
+            return _listed(rotator.users)
+        if "/functions/" not in path:
+            return Reply(IDENTITY)
+        if not rotator.exists:
+            missing = json.dumps({"Message": "Function not found: nosuch"})
+            return Reply(missing, 404, {"x-amzn-ErrorType": "ResourceNotFoundException"})
+        event = json.loads(body)
+        rotator.events.append((path.split("/")[3], event))
+        told = json.dumps(rotator.foreseen if "dry_run" in event else rotator.answer)
+        return Reply(told, headers={"X-Amz-Function-Error": "Unhandled"} if rotator.fails else {})
 
-        def reply(self, status: int, content: str, error: str = "") -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            if error:
-                self.send_header("x-amzn-ErrorType", error)
-            if rotator.fails:
-                self.send_header("X-Amz-Function-Error", "Unhandled")
-            self.end_headers()
-            self.wfile.write(content.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Aws) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    with serving(answer) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         monkeypatch.setenv("COLUMNS", "120")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         yield rotator
-        server.shutdown()
-        thread.join()
+
+
+def _listed(users: list[str] | None) -> Reply:
+    if users is None:
+        return Reply("<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>", 403)
+    return Reply(USERS.format(members="".join(f"<member><UserName>{name}</UserName></member>" for name in users)))
 
 
 @pytest.fixture
@@ -110,7 +120,7 @@ def test_the_event_is_what_was_asked_for(options: list[str], event: dict[str, An
     code = invoke.main([*options, "--function", "acme-rotator"])
 
     assert code == 0
-    assert function.events == [("acme-rotator", event)]
+    assert function.events[-1] == ("acme-rotator", event)
 
 
 def test_the_rotator_is_that_of_a_stack_with_default_names(function: Function) -> None:
@@ -121,19 +131,23 @@ def test_the_rotator_is_that_of_a_stack_with_default_names(function: Function) -
 
 @pytest.mark.usefixtures("function")
 def test_the_summary_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """With what the tags say as it is: to rich, the square brackets in one would be markup."""
+    """With the names of who was rotated, and without what is zero; and with what the tags say as it is.
+
+    To rich, the square brackets in one would be markup.
+    """
     invoke.main(["--yes"])
 
     out = capsys.readouterr().out
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines()]
-    assert ["rotated", "1"] in rows
-    assert ["skipped: foreign key", "3"] in rows
-    assert ["misconfigured", "1"] in rows
+    assert ["rotated, and mailed a new key", "1", "alice"] in rows
+    assert ["skipped: foreign key", "3", ""] in rows
+    assert ["misconfigured", "1", "mallory"] in rows
+    assert "failed" not in out
     assert ["mallory", SUMMARY["misconfigured"]["mallory"]] in rows  # type: ignore[index] # of a union's other members
 
 
 def test_a_dry_run_shows_the_decisions(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
-    function.answer = {
+    function.foreseen = {
         "rotated": 0,
         "decisions": {
             "alice": {"action": "rotate", "key": "AKIAFAKE00000000OLD1"},
@@ -153,7 +167,7 @@ def test_a_dry_run_shows_the_decisions(function: Function, capsys: pytest.Captur
 def test_json_is_the_functions_answer(capsys: pytest.CaptureFixture[str]) -> None:
     invoke.main(["--dry-run", "--json"])
 
-    assert json.loads(capsys.readouterr().out) == SUMMARY
+    assert json.loads(capsys.readouterr().out) == FORESEEN
 
 
 def test_a_run_that_failed(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,7 +188,7 @@ def test_a_run_that_failed(function: Function, capsys: pytest.CaptureFixture[str
 
 
 def test_a_function_that_is_no_rotator(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
-    function.answer = None
+    function.foreseen = None
 
     code = invoke.main(["--dry-run", "--function", "other"])
 
@@ -197,17 +211,17 @@ def test_a_function_that_is_not_there(function: Function, capsys: pytest.Capture
 def test_a_yes_is_taken(
     typed: str, function: Function, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The question says whose keys, and in which account: the wrong profile is the likeliest mistake."""
+    """The question says how many keys, whose, and in which account: the wrong profile is the likeliest mistake."""
     at_the_keyboard.write(typed)
     at_the_keyboard.seek(0)
 
-    code = invoke.main(["--user", "alice", "--user", "bob"])
+    code = invoke.main([])
 
-    err = capsys.readouterr().err
     assert code == 0
-    assert len(function.events) == 1
-    assert "alice, bob" in err
-    assert "111122223333" in err
+    assert [event for _, event in function.events] == [{"dry_run": True}, {}]
+    assert capsys.readouterr().err == (
+        "This rotates 2 keys of 5 users in account 111122223333: alice, carol.\nGo on? [y/N] "
+    )
 
 
 @pytest.mark.parametrize("typed", ["n\n", "\n", "", "yesterday\n"])
@@ -219,8 +233,8 @@ def test_anything_else_is_a_no(
 
     code = invoke.main([])
 
-    assert (code, function.events) == (1, [])
-    assert "Nothing was done." in capsys.readouterr().err
+    assert (code, [event for _, event in function.events]) == (1, [{"dry_run": True}])
+    assert capsys.readouterr().err.endswith("Go on? [y/N] Nothing was done.\n")
 
 
 def test_nobody_to_ask(function: Function, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -275,8 +289,9 @@ def test_users_who_need_somebody_are_named(function: Function, capsys: pytest.Ca
 
     shown = " ".join(capsys.readouterr().out.split())
     assert "an active key is 101 days old" in shown
-    assert "dave" in shown
-    assert "out of step │ yes" in shown
+    assert "old address told of the new one │ 1 │ dave" in shown
+    assert "was it lost, or restored? │ yes" in shown
+    assert "came back" not in shown, "nobody's did"
 
 
 def test_force_without_a_name_is_a_usage_error(function: Function) -> None:
@@ -284,6 +299,244 @@ def test_force_without_a_name_is_a_usage_error(function: Function) -> None:
         invoke.main(["--force", "--yes"])
 
     assert (stopped.value.code, function.events) == (2, [])
+
+
+class TestQuestion:
+    """What is asked before keys change, from what a dry run has counted."""
+
+    def asked(self, options: list[str], keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]) -> list[str]:
+        keyboard.write("n\n")
+        keyboard.seek(0)
+        assert invoke.main(options) == 1
+        *lines, question = capsys.readouterr().err.splitlines()
+        assert question == "Go on? [y/N] Nothing was done."
+        return lines
+
+    def test_force_says_so(
+        self, function: Function, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        function.foreseen = {"decisions": {"alice": {"action": "rotate"}}}
+
+        lines = self.asked(["--user", "alice", "--force"], at_the_keyboard, capsys)
+
+        assert lines == ["This rotates 1 key, due or not, of 1 user in account 111122223333: alice."]
+        assert function.events == [(deployed.ROTATOR, {"dry_run": True, "users": ["alice"], "force": True})]
+
+    def test_what_else_happens_to_keys_is_told(
+        self, function: Function, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        actions = {"alice": "recover", "bob": "recover", "carol": "take_back", "dave": "rotate"}
+        function.foreseen = {
+            "decisions": {name: {"action": action} for name, action in actions.items()},
+            "remaining": 7,
+        }
+
+        assert self.asked([], at_the_keyboard, capsys) == [
+            "This rotates 1 key of 4 users in account 111122223333: dave.",
+            "It brings 2 interrupted rotations to an end: alice, bob.",
+            "It takes back 1 new key that did not arrive: carol.",
+            "7 users could not be looked at in time: there may be more.",
+        ]
+
+    def test_a_run_without_a_due_key_is_still_good_for_something(
+        self, function: Function, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It retries what failed, and reminds."""
+        function.foreseen = {"decisions": {"dave": {"action": "not_due"}}}
+
+        assert self.asked([], at_the_keyboard, capsys) == [
+            "No key of 1 user in account 111122223333 is to be rotated.",
+            "It may still send reminders, and hand over keys whose time has come.",
+        ]
+
+    def test_of_many_the_first_are_named(
+        self, function: Function, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        function.foreseen = {"decisions": {f"user{n}": {"action": "rotate"} for n in range(1500)}}
+
+        (line,) = self.asked([], at_the_keyboard, capsys)
+
+        assert line.startswith("This rotates 1,500 keys of 1,500 users in account 111122223333: user0, user1, ")
+        assert line.endswith(", user19 and 1,480 more.")
+
+    @pytest.mark.usefixtures("function")
+    def test_again_says_whose_key_is_replaced_and_whose_is_not(
+        self, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.asked(["--user", "bob", "--user", "alice", "--again"], at_the_keyboard, capsys) == [
+            "This replaces 1 new key if never used, in account 111122223333: bob.",
+            "No new key waits to be used by alice: the rotator refuses that.",
+        ]
+
+    def test_a_dry_run_that_fails_stops_nobody(
+        self, function: Function, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It fails for one user, and the run serves all others."""
+        function.fails = True
+        function.foreseen = {"errorMessage": "eve could not be served"}
+
+        assert self.asked([], at_the_keyboard, capsys) == [
+            "The dry run failed, so nothing is counted. The run failed. eve could not be served",
+            "This rotates the keys of every tagged user in account 111122223333.",
+        ]
+
+
+class TestNames:
+    """Whom the rotator does not serve, the operator has got wrong: then nothing is done, not even for the others."""
+
+    @pytest.fixture
+    def wrong(self, function: Function) -> Function:
+        function.foreseen = {
+            **FORESEEN,
+            "refused": {"bbo": "no such user", "erin": "not tagged", "frank": "outside paths"},
+        }
+        return function
+
+    @pytest.mark.parametrize("options", [["--yes"], ["--dry-run"], ["--yes", "--again"], ["--yes", "--force"]])
+    @pytest.mark.parametrize(
+        ("name", "line"),
+        [
+            ("bbo", "There is no user bbo; did you mean bob?"),
+            ("erin", "erin has no tag IKR:EMAIL: tag the user with scripts/tag_iam_users.py."),
+            ("frank", "frank is outside the stack's userPaths: add the user's path to them."),
+            ("mallory", "mallory is misconfigured: IKR:EMAIL is 'mallory', which is not one plain e-mail address"),
+        ],
+    )
+    def test_each_is_an_error_with_its_remedy(
+        self, options: list[str], name: str, line: str, wrong: Function, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        wrong.users = ["alice", "bob", "carol", "dave", "erin"]
+
+        code = invoke.main([*options, "--user", "alice", "--user", name])
+
+        assert (code, *capsys.readouterr()) == (1, "", f"{line}\nNothing was done.\n")
+        assert all(event.get("dry_run") for _, event in wrong.events)
+
+    def test_all_are_told_together(self, wrong: Function, capsys: pytest.CaptureFixture[str]) -> None:
+        """Without iam:ListUsers there is no guess, and with nobody near there is none either."""
+        del wrong
+
+        invoke.main(["--yes", *(word for name in ("frank", "bbo", "erin", "bbo") for word in ("--user", name))])
+
+        assert capsys.readouterr().err.splitlines() == [
+            "frank is outside the stack's userPaths: add the user's path to them.",
+            "There is no user bbo.",
+            "erin has no tag IKR:EMAIL: tag the user with scripts/tag_iam_users.py.",
+            "Nothing was done.",
+        ]
+
+    def test_a_list_of_names_is_recognised(self, function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+        function.foreseen = {"refused": {"alice,bob": "no such user"}}
+
+        invoke.main(["--yes", "--user", "alice,bob"])
+
+        assert capsys.readouterr().err.splitlines()[0] == (
+            "There is no user alice,bob: give each user a --user of their own."
+        )
+
+    def test_right_names_are_served_once(self, function: Function) -> None:
+        assert invoke.main(["--yes", "--user", "alice", "--user", "alice"]) == 0
+
+        assert [event for _, event in function.events] == [
+            {"dry_run": True, "users": ["alice"]},
+            {"users": ["alice"]},
+        ]
+
+    def test_without_names_a_job_looks_at_nothing_first(self, function: Function) -> None:
+        """There is nothing to get wrong, and nobody to be asked."""
+        invoke.main(["--yes"])
+
+        assert [event for _, event in function.events] == [{}]
+
+
+def test_nothing_to_do_is_told(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+    function.answer = {"rotated": 0, "overdue": {}, "out_of_step": False, "names": {}, "skipped": {}}
+
+    invoke.main(["--yes"])
+
+    assert capsys.readouterr().out == "There was nothing to do.\n"
+
+
+def test_a_dry_run_of_thousands_shows_those_with_something_to_do(
+    function: Function, capsys: pytest.CaptureFixture[str]
+) -> None:
+    actions = {f"user{n}": "not_due" for n in range(3000)} | {"zoe": "rotate", "bob": "in_grace"}
+    function.foreseen = {"decisions": {name: {"action": action} for name, action in actions.items()}}
+
+    invoke.main(["--dry-run"])
+
+    out = capsys.readouterr().out
+    assert out.index("zoe") < out.index("bob"), "the most urgent first"
+    assert "user7" not in out
+    assert "3,000 users for whom nothing is due are left out" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--dryrun"], "unrecognized arguments: --dryrun"),
+        (["--user"], "argument --user: expected one argument"),
+        (["--yes", "--user", " "], "argument --user: a user has a name"),
+        (["--dry-run", "--function", "my rotator"], "argument --function: 'my rotator' is no name of a function"),
+        (["--dry-run", "--function", ""], "argument --function: '' is no name of a function"),
+        (["alice"], "unrecognized arguments: alice"),
+    ],
+)
+def test_a_command_it_does_not_understand(
+    arguments: list[str], fault: str, function: Function, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        invoke.main(arguments)
+
+    assert (stopped.value.code, function.events) == (2, [])
+    assert capsys.readouterr().err.splitlines()[-1] == f"invoke.py: error: {fault}"
+
+
+class TestCtrlC:
+    @pytest.mark.parametrize(
+        ("at_call", "line"),
+        [
+            (1, "Interrupted. Nothing was done."),
+            (2, "Interrupted. If the run had begun, it goes on without you: its summary is in the logs."),
+        ],
+    )
+    def test_it_is_said_whether_a_run_may_have_begun(
+        self,
+        at_call: int,
+        line: str,
+        function: Function,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        del function
+        calls = []
+        ask = invoke.invoke
+
+        def interrupted(*arguments: Any) -> Any:
+            calls.append(arguments)
+            if len(calls) == at_call:
+                raise KeyboardInterrupt
+            return ask(*arguments)
+
+        monkeypatch.setattr(invoke, "invoke", interrupted)
+
+        code = invoke.main(["--yes", "--user", "alice"])
+
+        assert (code, *capsys.readouterr()) == (130, "", f"{line}\n")
+
+    @pytest.mark.usefixtures("function")
+    def test_at_the_question(
+        self, at_the_keyboard: io.StringIO, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def interrupted() -> str:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(at_the_keyboard, "readline", interrupted)
+
+        code = invoke.main([])
+
+        assert code == 130
+        assert capsys.readouterr().err.endswith("Interrupted. Nothing was done.\n")
 
 
 def test_no_region(aws_environment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

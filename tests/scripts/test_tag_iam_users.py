@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from botocore.stub import Stubber
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from scripts import tag_iam_users
+from scripts.tagging import plan
+from scripts.tagging.plan import Change, Plan
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 SCRIPT = Path(tag_iam_users.__file__)
+EXPIRED = "Your AWS credentials have expired: sign in again (`aws sso login`, for example), or use --aws-profile."
 ALICE = {"IKR:EMAIL": "alice@example.com", "IKR:ROTATE_AFTER_DAYS": "30"}
 BOB = {"IKR:EMAIL": "bob@example.com"}
 
@@ -48,57 +50,225 @@ def tags_of(iam: IAMClient, user: str) -> Mapping[str, str]:
     return {tag["Key"]: tag["Value"] for tag in iam.list_user_tags(UserName=user)["Tags"]}
 
 
+@pytest.fixture
+def at_the_keyboard(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Somebody is there to be asked, and types this."""
+
+    def types(words: str) -> None:
+        keyboard = io.StringIO(words)
+        monkeypatch.setattr(keyboard, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdin", keyboard)
+
+    return types
+
+
 def test_users_get_their_tags_and_keep_the_others(
     iam: IAMClient, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = tag_iam_users.main([str(file)])
+    code = tag_iam_users.main(["--yes", str(file)])
 
     assert code == 0
     assert tags_of(iam, "alice") == {"Team": "red", **ALICE}
     assert tags_of(iam, "bob") == BOB
-    assert "2 of 2 users tagged." in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[-2:] == ["2 of 2 users would be tagged.", "2 of 2 users tagged."]
+
+
+def test_only_what_changes_is_counted_and_written(
+    iam: IAMClient, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of thousands in which one line is new is one call, and one user to think about."""
+    iam.tag_user(UserName="alice", Tags=[{"Key": key, "Value": value} for key, value in ALICE.items()])
+    iam.tag_user(UserName="bob", Tags=[{"Key": "ikr:email", "Value": "former@example.com"}])
+    written = []
+
+    def write(_: object, each: Plan) -> Plan:
+        written.append((each.user, each.changes))
+        return each
+
+    monkeypatch.setattr(plan, "carry_out", write)
+
+    code = tag_iam_users.main(["--yes", str(file)])
+
+    out = capsys.readouterr().out
+    assert code == 0
+    assert written == [("bob", [Change("IKR:EMAIL", "former@example.com", "bob@example.com")])]
+    assert "1 of 2 users would be tagged; 1 have these tags already." in out
+    assert "alice" not in out
+    assert out.splitlines()[-1] == "1 of 1 users tagged."
+
+
+def test_with_nothing_to_change_nobody_is_asked(
+    iam: IAMClient, file: Path, at_the_keyboard: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for user, tags in (("alice", ALICE), ("bob", BOB)):
+        iam.tag_user(UserName=user, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    at_the_keyboard("")
+
+    code = tag_iam_users.main([str(file)])
+
+    assert (code, *capsys.readouterr()) == (0, "Nothing to do: all 2 users have these tags already.\n", "")
+
+
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("Yes\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
+def test_the_plan_is_shown_before_the_question(
+    typed: str,
+    code: int,
+    iam: IAMClient,
+    file: Path,
+    at_the_keyboard: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    at_the_keyboard(typed)
+
+    assert tag_iam_users.main([str(file)]) == code
+
+    out, err = capsys.readouterr()
+    assert "alice@example.com" in out
+    assert err == ("Go on? [y/N] " if code == 0 else "Go on? [y/N] Nothing was changed.\n")
+    assert tags_of(iam, "bob") == (BOB if code == 0 else {})
 
 
 def test_one_failure_stops_nobody_else(iam: IAMClient, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file.write_text(json.dumps({"ghost": BOB, "alice": ALICE, "spirit": BOB, "bob": BOB}))
+    file.write_text(json.dumps({"ghost": BOB, "alice": ALICE, "bbo": BOB, "bob": BOB}))
 
-    code = tag_iam_users.main([str(file)])
+    code = tag_iam_users.main(["--yes", str(file)])
 
     out, err = capsys.readouterr()
     assert code == 1
     assert tags_of(iam, "alice") == {"Team": "red", **ALICE}
     assert tags_of(iam, "bob") == BOB
-    assert "2 of 4 users tagged." in out
-    assert "ghost: there is no such user" in err
-    assert "spirit: there is no such user" in err
+    assert "2 of 4 users would be tagged; 2 cannot be tagged." in out
+    assert "2 of 2 users tagged." in out
+    assert err.splitlines() == [
+        "  - ghost: there is no such user",
+        "  - bbo: there is no such user; did you mean bob?",
+    ]
 
 
 def test_what_iam_refuses_is_said(
     iam: IAMClient, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """IAM alone knows, for example, how many tags the user has already."""
-    stubber = Stubber(iam)
-    stubber.add_client_error("tag_user", "LimitExceeded", "Cannot exceed quota for TagsPerUser: 50")
-    monkeypatch.setattr(tag_iam_users, "_connect", lambda _: iam)
+    del iam
+
+    def full(*_: object) -> Plan:
+        raise ClientError(
+            {"Error": {"Code": "LimitExceeded", "Message": "Cannot exceed quota for TagsPerUser: 50"}}, "TagUser"
+        )
+
+    monkeypatch.setattr(plan, "carry_out", full)
     file.write_text(json.dumps({"bob": BOB}))
 
-    with stubber:
-        code = tag_iam_users.main([str(file)])
+    code = tag_iam_users.main(["--yes", str(file)])
 
     assert code == 1
-    assert "bob: Cannot exceed quota for TagsPerUser: 50 (LimitExceeded)" in capsys.readouterr().err
+    assert capsys.readouterr().err == "  - bob: Cannot exceed quota for TagsPerUser: 50 (LimitExceeded)\n"
+
+
+class TestFaultOfEverybody:
+    """What fails for the first user for a reason that all others share is said once."""
+
+    def failing(self, monkeypatch: pytest.MonkeyPatch, fault: Exception, *, at_call: int = 1) -> list[str]:
+        asked: list[str] = []
+
+        def look(_: object, user: str, wanted: Mapping[str, str]) -> Plan:
+            asked.append(user)
+            if len(asked) >= at_call:
+                raise fault
+            return plan.compare(user, wanted, {})
+
+        monkeypatch.setattr(plan, "look", look)
+        return asked
+
+    @pytest.mark.parametrize(
+        ("fault", "line"),
+        [
+            (
+                ClientError({"Error": {"Code": "AccessDenied", "Message": "eve may not do that."}}, "ListUserTags"),
+                "AWS refused ListUserTags (AccessDenied): eve may not do that. --help lists the rights you need.",
+            ),
+            (
+                ClientError({"Error": {"Code": "ExpiredToken", "Message": "old"}}, "ListUserTags"),
+                (
+                    "Your AWS credentials have expired: sign in again (`aws sso login`, for example), or use "
+                    "--aws-profile."
+                ),
+            ),
+            (
+                ClientError({"Error": {"Code": "503", "Message": "Service Unavailable"}}, "ListUserTags"),
+                "AWS answered ListUserTags with an error page (503): Service Unavailable. Try again later.",
+            ),
+            (
+                EndpointConnectionError(endpoint_url="http://127.0.0.1:1/"),
+                (
+                    'AWS could not be reached: Could not connect to the endpoint URL: "http://127.0.0.1:1/" Check the '
+                    "network, the region and AWS_ENDPOINT_URL."
+                ),
+            ),
+        ],
+    )
+    @pytest.mark.usefixtures("iam")
+    def test_it_is_one_line(
+        self,
+        fault: Exception,
+        line: str,
+        file: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        file.write_text(json.dumps({f"user{number}": BOB for number in range(100)}))
+        asked = self.failing(monkeypatch, fault)
+
+        code = tag_iam_users.main(["--yes", str(file)])
+
+        assert (code, *capsys.readouterr()) == (1, "", f"{line}\n")
+        assert asked == ["user0"]
+
+    @pytest.mark.usefixtures("iam")
+    def test_a_right_that_is_missing_for_a_later_user_is_that_users_fault(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A policy may be for some users alone."""
+        denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "not bob"}}, "ListUserTags")
+        self.failing(monkeypatch, denied, at_call=2)
+
+        code = tag_iam_users.main(["--dry-run", str(file)])
+
+        out, err = capsys.readouterr()
+        assert (code, err) == (1, "  - bob: not bob (AccessDenied)\n")
+        assert "1 of 2 users would be tagged; 1 cannot be tagged." in out
+
+    @pytest.mark.usefixtures("iam")
+    def test_one_that_comes_while_tags_are_written_says_that_some_are(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def expired(*_: object) -> Plan:
+            raise ClientError({"Error": {"Code": "ExpiredToken"}}, "TagUser")
+
+        monkeypatch.setattr(plan, "carry_out", expired)
+
+        code = tag_iam_users.main(["--yes", str(file)])
+
+        assert code == 1
+        assert capsys.readouterr().err.splitlines() == [
+            f"{EXPIRED} Some users may have their tags already: run this again then."
+        ]
 
 
 def test_a_faulty_file_changes_nothing(iam: IAMClient, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Not even for the users whose entries are right."""
     file.write_text(json.dumps({"alice": ALICE, "bob": {"IKR:EMAIL": "bob"}}))
 
-    code = tag_iam_users.main([str(file)])
+    code = tag_iam_users.main(["--yes", str(file)])
 
-    out, err = capsys.readouterr()
-    assert (code, out) == (1, "")
-    assert str(file) in err
-    assert "bob: IKR:EMAIL" in err
+    assert (code, *capsys.readouterr()) == (
+        1,
+        "",
+        (
+            f"{file} cannot be used, and nothing was changed:\n"
+            "  - bob: IKR:EMAIL is 'bob', which is not one plain e-mail address\n"
+        ),
+    )
     assert tags_of(iam, "alice") == {"Team": "red"}
 
 
@@ -111,16 +281,14 @@ def test_a_dry_run_shows_the_changes_and_makes_none(
         Tags=[{"Key": "ikr:email", "Value": "old@example.com"}, {"Key": "IKR:ROTATE_AFTER_DAYS", "Value": "30"}],
     )
     before = tags_of(iam, "alice")
-    file.write_text(
-        json.dumps({"alice": {"IKR:Email": "alice@example.com", "IKR:ROTATE_AFTER_DAYS": "30"}, "bob": BOB})
-    )
+    file.write_text(json.dumps({"alice": {"IKR:Email": "alice@example.com", "IKR:ROTATE_AFTER_DAYS": 30}, "bob": BOB}))
 
     code = tag_iam_users.main(["--dry-run", str(file)])
 
     rows = capsys.readouterr().out.splitlines()
     assert code == 0
     assert any("old@example.com" in row and "alice@example.com" in row for row in rows)
-    assert any("IKR:ROTATE_AFTER_DAYS" in row and "unchanged" in row for row in rows)
+    assert not any("IKR:ROTATE_AFTER_DAYS" in row for row in rows), "that stays as it is"
     assert any("bob" in row and "bob@example.com" in row for row in rows)
     assert rows[-1] == "2 of 2 users would be tagged."
     assert tags_of(iam, "alice") == before
@@ -137,50 +305,168 @@ def test_a_dry_run_warns_of_a_user_without_an_address(file: Path, capsys: pytest
     assert "will be left alone" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("iam")
-def test_a_dry_run_fails_for_a_user_who_is_not_there(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file.write_text(json.dumps({"ghost": BOB, "bob": BOB}))
-
-    code = tag_iam_users.main(["--dry-run", str(file)])
-
-    assert code == 1
-    assert "ghost: there is no such user" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("iam")
-def test_ctrl_c_leaves_the_rest_untagged(
-    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_tags_that_are_not_ours_are_set_and_noted(
+    iam: IAMClient, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Thousands may be waiting in the queue when somebody notices a mistake."""
-    file.write_text(json.dumps({f"user{number}": BOB for number in range(100)}))
-    released = threading.Event()
-    tagged = []
+    """The file of aws-iam-key-rotator may have some; its script set them as well."""
+    file.write_text(json.dumps({"bob": {**BOB, "Team": "blue"}}))
 
-    class Pool(ThreadPoolExecutor):
-        """Its work goes on once it was told to stop, and not before."""
+    code = tag_iam_users.main(["--yes", str(file)])
 
-        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT002 - as its base
-            super().shutdown(wait=False, cancel_futures=cancel_futures)
-            released.set()
-            super().shutdown(wait=wait)
+    assert code == 0
+    assert tags_of(iam, "bob") == {**BOB, "Team": "blue"}
+    assert capsys.readouterr().err == (
+        "Note: Team (1 user) says nothing to iam-key-rotator, and is set all the same.\n"
+    )
 
-    def tag(user: str, _: Mapping[str, str]) -> Sequence[tag_iam_users.Change]:
-        released.wait()
-        tagged.append(user)
-        return ()
 
-    def interrupted(_: object) -> None:
-        raise KeyboardInterrupt
+def test_the_usual_file_need_not_be_named(iam: IAMClient, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is called as in aws-iam-key-rotator."""
+    file.rename(file.parent / "iam-user-tags.json")
+    monkeypatch.chdir(file.parent)
 
-    monkeypatch.setattr(tag_iam_users, "ThreadPoolExecutor", Pool)
-    monkeypatch.setattr(tag_iam_users, "_apply", lambda _: tag)
-    monkeypatch.setattr(tag_iam_users, "as_completed", interrupted)
+    assert tag_iam_users.main(["--yes"]) == 0
 
-    code = tag_iam_users.main([str(file)])
+    assert tags_of(iam, "bob") == BOB
 
-    assert code == 130
-    assert "Running it again does no harm" in capsys.readouterr().err
-    assert len(tagged) <= tag_iam_users.WORKERS
+
+class TestTogether:
+    """All users of a group or below a path, without a file."""
+
+    @pytest.fixture(autouse=True)
+    def people(self, iam: IAMClient) -> None:
+        iam.create_user(UserName="carol", Path="/developers/web/")
+        iam.create_user(UserName="dave", Path="/developers/")
+        iam.create_group(GroupName="developers")
+        iam.create_group(GroupName="empty")
+        for name in ("alice", "carol"):
+            iam.add_user_to_group(GroupName="developers", UserName=name)
+
+    @pytest.mark.parametrize(
+        ("whom", "users"),
+        [
+            (("--group", "developers"), {"alice", "carol"}),
+            (("--path", "/developers/"), {"carol", "dave"}),
+            (("--path", "/"), {"alice", "bob", "carol", "dave"}),
+        ],
+    )
+    def test_each_gets_an_address_of_their_own(self, whom: tuple[str, ...], users: set[str], iam: IAMClient) -> None:
+        code = tag_iam_users.main([*whom, "--email", "{user}@example.com", "--rotate-after-days", "30", "--yes"])
+
+        assert code == 0
+        tagged = {name: tags_of(iam, name) for name in ("alice", "bob", "carol", "dave")}
+        assert {name for name, tags in tagged.items() if "IKR:EMAIL" in tags} == users
+        for name in users:
+            assert tagged[name]["IKR:EMAIL"] == f"{name}@example.com"
+            assert tagged[name]["IKR:ROTATE_AFTER_DAYS"] == "30"
+
+    @pytest.mark.parametrize(
+        ("options", "lines"),
+        [
+            (("--group", "develpers"), ["There is no group develpers; did you mean developers?"]),
+            (("--group", "zzz"), ["There is no group zzz."]),
+            (("--group", "empty"), ["The group empty has no users: nothing was done."]),
+            (("--path", "/nobody/"), ["The path /nobody/ has no users: nothing was done."]),
+            (
+                ("--group", "developers", "--rotate-after-days", "soon"),
+                [
+                    "What you ask for cannot be used, and nothing was changed:",
+                    *(
+                        f"  - {name}: IKR:ROTATE_AFTER_DAYS is 'soon', and must be a whole number from 0 to 3650"
+                        for name in ("alice", "carol")
+                    ),
+                ],
+            ),
+        ],
+    )
+    def test_what_cannot_be_is_said(
+        self, options: tuple[str, ...], lines: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        code = tag_iam_users.main([*options, "--email", "{user}@example.com", "--yes"])
+
+        assert (code, capsys.readouterr().err.splitlines()) == (1, lines)
+
+    @pytest.mark.parametrize(
+        ("arguments", "fault"),
+        [
+            (
+                ("--group", "developers", "--yes"),
+                "--group and --path need --email, such as --email '{user}@example.com'",
+            ),
+            (
+                ("users.json", "--path", "/", "--email", "x", "--yes"),
+                "a file and --group or --path do not go together: name one of them",
+            ),
+            (
+                ("--email", "{user}@example.com", "--yes"),
+                "--email, --rotate-after-days and --delete-after-days need --group or --path",
+            ),
+            (
+                ("--path", "developers", "--email", "x", "--yes"),
+                "argument --path: 'developers' is no IAM path: it begins and ends with /, as in /developers/",
+            ),
+            (("--group", "a", "--path", "/", "--yes"), "argument --path: not allowed with argument --group"),
+            (("--dryrun",), "unrecognized arguments: --dryrun"),
+            (
+                ("users.json",),
+                "this changes users' tags, and nobody is here to confirm it: add --yes, or --dry-run to look first",
+            ),
+        ],
+    )
+    def test_a_command_it_does_not_understand(
+        self,
+        arguments: tuple[str, ...],
+        fault: str,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(sys, "stdin", None)
+
+        with pytest.raises(SystemExit) as stopped:
+            tag_iam_users.main(arguments)
+
+        assert stopped.value.code == 2
+        assert capsys.readouterr().err.splitlines()[-1] == f"tag_iam_users.py: error: {fault}"
+
+
+class TestCtrlC:
+    @pytest.mark.usefixtures("iam")
+    def test_the_rest_is_left_untagged(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Thousands may be waiting in the queue when somebody notices a mistake."""
+        file.write_text(json.dumps({f"user{number}": BOB for number in range(100)}))
+        tagged = []
+
+        def tag(_: object, each: Plan) -> Plan:
+            tagged.append(each.user)
+            if len(tagged) > 1:
+                raise KeyboardInterrupt
+            return each
+
+        monkeypatch.setattr(plan, "look", lambda _, user, wanted: plan.compare(user, wanted, {}))
+        monkeypatch.setattr(plan, "carry_out", tag)
+
+        code = tag_iam_users.main(["--yes", str(file)])
+
+        assert (code, capsys.readouterr().err) == (
+            130,
+            "Interrupted: some users have their tags, others do not. Running it again does no harm.\n",
+        )
+        assert len(tagged) < 100
+
+    @pytest.mark.usefixtures("iam")
+    def test_before_anything_is_changed_that_is_said(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def interrupted(*_: object) -> Plan:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(plan, "look", interrupted)
+
+        code = tag_iam_users.main(["--yes", str(file)])
+
+        assert (code, *capsys.readouterr()) == (130, "", "Interrupted. Nothing was changed.\n")
 
 
 class TestCommand:
@@ -205,28 +491,27 @@ class TestCommand:
 
         assert done.returncode == 0
         assert max(map(len, done.stdout.splitlines())) <= 80
-        assert "--dry-run" in done.stdout
+        for option in ("--dry-run", "--yes", "--group", "--path", "--email", "--region", "--aws-profile"):
+            assert option in done.stdout
 
-    def test_no_file_is_a_usage_error(self, command: list[str]) -> None:
-        done = self.run(command)
+    def test_without_a_file_the_usual_one_is_missed(self, command: list[str]) -> None:
+        done = self.run(command, "--dry-run")
 
-        assert done.returncode == 2
-        assert "FILE" in done.stderr
+        assert (done.returncode, done.stderr.splitlines()) == (
+            1,
+            [
+                "iam-user-tags.json cannot be used, and nothing was changed:",
+                "  - it cannot be read: No such file or directory",
+            ],
+        )
 
     def test_a_missing_file_is_named(self, command: list[str]) -> None:
-        done = self.run(command, "/nowhere/users.json")
+        done = self.run(command, "--dry-run", "/nowhere/users.json")
 
-        assert done.returncode == 1
-        assert "/nowhere/users.json" in done.stderr
-        assert "Traceback" not in done.stderr
-
-    @pytest.mark.usefixtures("aws_environment")
-    def test_an_unknown_profile_is_named(self, command: list[str], file: Path) -> None:
-        done = self.run(command, "--aws-profile", "nobodys", str(file))
-
-        assert done.returncode == 1
-        assert "nobodys" in done.stderr
-        assert "Traceback" not in done.stderr
+        assert (done.returncode, done.stderr.splitlines()[0]) == (
+            1,
+            "/nowhere/users.json cannot be used, and nothing was changed:",
+        )
 
     def test_no_credentials(
         self, command: list[str], file: Path, monkeypatch: pytest.MonkeyPatch, aws_environment: Path
@@ -235,7 +520,7 @@ class TestCommand:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
-        done = self.run(command, str(file))
+        done = self.run(command, "--dry-run", str(file))
 
         assert done.returncode == 1
         assert "No AWS credentials" in done.stderr

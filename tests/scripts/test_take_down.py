@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import boto3
 import pytest
 
 from scripts import take_down
+from scripts.taking_down.remains import Remains
 
 GONE = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+NO_STATE = "pulumi stack export: what came is no state. Try it by hand, and `pulumi version`."
 PARAMETER = "/ikr/secret/iam/alice"
 
 
@@ -24,7 +27,14 @@ def pulumi(folder: Path, script: str) -> None:
     ("script", "message"),
     [
         (None, "There is no pulumi on the PATH: install Pulumi's command line."),
-        ("echo 'error: no stack selected' >&2; exit 255", "pulumi stack export: error: no stack selected"),
+        (
+            "echo 'error: no stack selected' >&2; exit 255",
+            "pulumi stack export: error: no stack selected. Name one with --stack: `pulumi stack ls` lists them.",
+        ),
+        ("echo 'error: passphrase must be set' >&2; exit 255", "pulumi stack export: error: passphrase must be set"),
+        ("echo '<html>'", NO_STATE),
+        ("echo '{}'", NO_STATE),
+        ("echo '[1]'", NO_STATE),
         ("""echo '{"deployment": {}}'""", "This stack has nothing to take down."),
     ],
 )
@@ -46,6 +56,61 @@ def test_what_is_missing_is_told_in_one_line(
 def test_a_dry_run_cannot_detach() -> None:
     with pytest.raises(SystemExit):
         take_down.main(["--dry-run", "--detach-only"])
+
+
+def test_nobody_to_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: list[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+
+    with pytest.raises(SystemExit) as stopped:
+        take_down.main([])
+
+    assert (stopped.value.code, found) == (2, [])
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "take_down.py: error: nobody is here to confirm it: add --yes, or --dry-run to look first"
+    )
+
+
+@pytest.fixture
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A stack with nothing but itself to take down; what is done to it is written down."""
+    done: list[str] = []
+    nothing = Remains(holders=[], unfinished=[], unreadable=0, encryption_keys=[], secrets_key=None)
+    service = take_down.Service(
+        session=None,  # type: ignore[arg-type] # nothing is asked of AWS
+        resources=[],
+        table=None,
+        policy_arn=None,
+        remains=nothing,
+    )
+    monkeypatch.setattr(take_down, "_look", lambda *_: service)
+    monkeypatch.setattr(take_down, "_lift_protection", lambda *_: done.append("lifted"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    return done
+
+
+class TestCtrlC:
+    def test_before_anything_is_done(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(take_down, "_look", interrupted)
+
+        assert take_down.main(["--yes"]) == 130
+        assert capsys.readouterr().err == "Interrupted. Nothing was done.\n"
+
+    def test_pulumi_is_waited_for(self, found: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        """It has heard Ctrl-C as well, and stops in order; killed, it would leave operations of which nobody knows."""
+        stopped = tmp_path / "stopped"
+        pulumi(tmp_path, f"trap 'touch {stopped}; exit 1' INT; kill -INT $PPID; kill -INT $$; exit 3")
+
+        code = take_down.main(["--yes"])
+
+        assert code == 130
+        assert stopped.exists()
+        assert found == ["lifted"]
+        assert capfd.readouterr().err == "Interrupted: what was done stays done. Run this again to go on.\n"
 
 
 class TestKmsKey:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from functions.common.entry import Status
-from scripts import decryption, invoke, tag_iam_users, take_down
-from scripts.reporting.table import as_table
-from scripts.tag_iam_users import Change, Outcome
+from scripts import decryption, tag_iam_users, take_down
+from scripts.invoking import answer
+from scripts.reporting.table import ROOMY, as_table
+from scripts.tagging import plan
+from scripts.tagging.plan import Change, Plan
 from scripts.taking_down.remains import Remains
 from scripts.terminal import printable
 from tests.scripts.reporting.people import OLD_KEY, entry, key, survey, user
@@ -53,7 +55,8 @@ def test_ordinary_words_stay_as_they_are() -> None:
     assert printable("Jürgen's key, 鍵: 3 of 4 [bold]") == "Jürgen's key, 鍵: 3 of 4 [bold]"
 
 
-def test_report_obeys_nothing() -> None:
+@pytest.mark.parametrize("width", [80, ROOMY])
+def test_report_obeys_nothing(width: int) -> None:
     hostile = user(
         key(1, HOSTILE, entry=entry(Status.EXPIRING, 91, last_error=HOSTILE)),
         name=HOSTILE,
@@ -62,7 +65,7 @@ def test_report_obeys_nothing() -> None:
         unreadable=True,
     )
 
-    assert_read_and_not_obeyed(screen(as_table(survey(hostile))))
+    assert_read_and_not_obeyed(screen(as_table(survey(hostile), width)))
 
 
 def test_answer_of_the_rotator_is_not_obeyed() -> None:
@@ -77,7 +80,7 @@ def test_answer_of_the_rotator_is_not_obeyed() -> None:
         "[link=https://evil.example]": "[red]red[/red]",
     }
 
-    shown = screen(invoke.show(summary))
+    shown = screen(answer.show(summary))
 
     assert_read_and_not_obeyed(shown)
     assert "[link=https://evil.example]" in shown
@@ -85,19 +88,16 @@ def test_answer_of_the_rotator_is_not_obeyed() -> None:
 
 
 def test_tags_that_are_there_are_not_obeyed() -> None:
-    outcomes = [
-        Outcome(HOSTILE, changes=[Change(HOSTILE, HOSTILE, HOSTILE)]),
-        Outcome("bob", failure=HOSTILE),
-    ]
+    plans = [Plan(HOSTILE, changes=[Change(HOSTILE, HOSTILE, HOSTILE)]), Plan("bob", failure=HOSTILE)]
 
-    assert_read_and_not_obeyed(screen(tag_iam_users._table(outcomes)))
+    assert_read_and_not_obeyed(screen(plan.as_table(plans)))
 
 
 def test_tag_files_faults_are_not_obeyed(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / f"{HOSTILE}.json".replace("/", "")
     file.write_text(json.dumps({HOSTILE: {HOSTILE: HOSTILE}}))
 
-    assert tag_iam_users.main([str(file)]) == 1
+    assert tag_iam_users.main(["--dry-run", str(file)]) == 1
 
     assert_read_and_not_obeyed(capsys.readouterr().err)
 

@@ -172,6 +172,7 @@ class TestReminder:
         summary = world.rotate()
 
         assert summary["reminded"] == 1
+        assert summary["names"]["reminded"] == ["alice"]
         (subject,) = subjects(world)
         assert subject.endswith("not used yet")
         assert old in world.people["alice"].mails[-1].text

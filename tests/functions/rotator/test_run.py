@@ -211,6 +211,7 @@ class TestOperator:
         summary = world.rotate({"users": ["alice", "nobody"]})
 
         assert summary["skipped"] == {"no_such_user": 1, "not_tagged": 1}
+        assert sorted(summary["refused"].values()) == ["no such user", "not tagged"]
 
     def test_does_not_sweep_for_anybody_else(self, world: World) -> None:
         for name in ("alice", "bob"):

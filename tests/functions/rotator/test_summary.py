@@ -38,6 +38,8 @@ def test_json_has_every_count_and_names_in_order() -> None:
     )
     summary.skip(Reason.NO_KEY)
     summary.skip(Reason.FOREIGN_KEY)
+    summary.name("ida", rotated=True, taken_back=True, recovered=False)
+    summary.name("hal", rotated=True)
 
     told = summary.to_json()
 
@@ -54,6 +56,7 @@ def test_json_has_every_count_and_names_in_order() -> None:
         "skipped": {"foreign_key": 1, "no_key": 1},
         "misconfigured": {"carl": "bad", "dan": "bad"},
         "failed": {"bob": "why"},
+        "names": {"rotated": ["hal", "ida"], "taken_back": ["ida"]},
     }
     named = ("overdue", "refused", "skipped", "misconfigured")
     assert [list(told[name]) for name in named] == [sorted(told[name]) for name in named]

@@ -52,6 +52,7 @@ class TestAgain:
         summary = alice.rotate(AGAIN)
 
         assert (summary["taken_back"], summary["rotated"], summary["refused"]) == (1, 1, {})
+        assert summary["names"] == {"rotated": ["alice"], "taken_back": ["alice"]}
         assert lost not in alice.keys("alice")
         assert alice.keys("alice")[old] == "Active"
         assert lost not in alice.ledger()

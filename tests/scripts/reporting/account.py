@@ -76,9 +76,9 @@ class Account:
         """Make a key Inactive."""
         self.iam.update_access_key(UserName=name, AccessKeyId=key_id, Status="Inactive")
 
-    def use(self, name: str, key_id: str, *, days_ago: float) -> None:
+    def use(self, name: str, key_id: str, *, days_ago: float, service: str = "s3") -> None:
         """Use a key."""
-        used = AccessKeyLastUsed(timestamp=self.ago(days_ago), service="s3", region="eu-west-1")
+        used = AccessKeyLastUsed(timestamp=self.ago(days_ago), service=service, region="eu-west-1")
         self._key(name, key_id).last_used = used
 
     def note(self, name: str, key_id: str, status: Status, *, age: float, **fields: Any) -> Entry:

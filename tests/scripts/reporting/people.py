@@ -32,7 +32,8 @@ def entry(status: Status, age: float, **fields: Any) -> Entry:
 def user(*keys: KeyReport, name: str = "alice", action: Action = Action.NOT_DUE, **fields: Any) -> UserReport:
     """Make the report on a user with a limit of 80 days and a grace of 5."""
     policy = UserPolicy(email=f"{name}@example.com", rotate_after_days=80, delete_after_days=5, instruction="")
-    return UserReport(**{"name": name, "policy": policy, "decision": Decision(action=action), "keys": keys, **fields})
+    usual = {"name": name, "email": policy.email, "policy": policy, "decision": Decision(action=action), "keys": keys}
+    return UserReport(**{**usual, **fields})
 
 
 def survey(*users: UserReport, **fields: Any) -> Survey:

@@ -9,11 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from functions.common.entry import Status
+from functions.common.keys import AccessKeys
 from scripts import deployed, report
+from scripts.reporting.survey import Surveyor
 from tests.scripts.reporting.account import TABLE, VARIABLES, Account
 
 SCRIPT = Path(report.__file__)
@@ -100,6 +103,68 @@ def test_the_oldest_keys_come_first(stack: Account, run: Run) -> None:
     assert [user["user"] for user in json.loads(out)["users"]] == ["carol", "alice", "bob"]
 
 
+def test_the_age_is_the_stacks_unless_chosen(account: Account, run: Run) -> None:
+    """What the alarms call too old, the report calls so as well."""
+    account.deploy({**VARIABLES, "AUDIT_DAYS": "30"})
+    account.add_user("alice", 31)
+
+    code, _, err = run()
+
+    assert (code, err) == (1, "Active keys older than 30 days: 1.\n")
+    assert run("--max-age-days", "32")[0] == 0
+
+
+class TestUntagged:
+    """Keys that nobody rotates are the ones that grow old."""
+
+    def test_they_are_counted(self, stack: Account, run: Run) -> None:
+        stack.iam.create_user(UserName="carol")
+        stack.add_key("carol", 3)
+        stack.iam.create_user(UserName="without-keys")
+
+        code, out, err = run()
+
+        assert code == 0
+        assert err == "No active key is older than 90 days. Users with keys who are not tagged: 1.\n"
+        assert "carol" not in out
+
+    def test_an_old_key_of_theirs_fails_a_pipeline(self, stack: Account, run: Run) -> None:
+        stack.iam.create_user(UserName="carol")
+        stack.add_key("carol", 412)
+
+        code, _, err = run()
+
+        assert code == 1
+        assert err == "Users with keys who are not tagged: 1, 1 of them with a key older than 90 days.\n"
+
+    def test_they_are_listed_on_demand(self, stack: Account, run: Run) -> None:
+        stack.iam.create_user(UserName="carol")
+        key = stack.add_key("carol", 12)
+        stack.use("carol", key, days_ago=3)
+
+        _, out, _ = run("--untagged")
+
+        (line,) = [line for line in out.splitlines() if "carol" in line]
+        assert line.split() == ["carol", "not", "tagged", key, "12", f"{stack.ago(3):%Y-%m-%d}"]
+
+    def test_one_who_cannot_be_looked_at_fails_a_pipeline(
+        self, stack: Account, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stack.iam.create_user(UserName="carol")
+        look = AccessKeys.of
+
+        def refuse(self: AccessKeys, user: str) -> Any:
+            if user == "carol":
+                raise ConnectionError
+            return look(self, user)
+
+        monkeypatch.setattr(AccessKeys, "of", refuse)
+
+        code, _, err = run()
+
+        assert (code, err) == (1, "Users who could not be looked at: 1.\n")
+
+
 def test_nothing_is_changed(stack: Account, run: Run, tmp_path: Path) -> None:
     """Not even what the rotator would learn about keys that it sees for the first time."""
     old, new = stack.add_user("bob", 85, 2)
@@ -150,6 +215,11 @@ class TestOutput:
             ("--html",),
             ("--max-age-days", "-1"),
             ("--max-age-days", "٣٠"),
+            ("--max-age-days", "ninety"),
+            ("--max-age-days", ""),
+            ("--untaged", "x"),
+            ("--function", "a b"),
+            ("alice",),
         ],
     )
     def test_a_command_it_does_not_understand(self, arguments: tuple[str, ...], run: Run) -> None:
@@ -165,6 +235,38 @@ class TestOutput:
 
         assert (code, out) == (1, "")
         assert "/dev/full cannot be written (No space left on device)" in err
+
+
+class TestCtrlC:
+    @pytest.mark.usefixtures("stack")
+    @pytest.mark.parametrize("stage", ["find", "look_at", "look_beside"])
+    def test_it_is_one_line(self, stage: str, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """And no file is begun."""
+
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Surveyor, stage, interrupted)
+
+        outcome = run("--html", str(tmp_path / "keys.html"))
+
+        assert outcome == (130, "", "Interrupted. Nothing has been changed.\n")
+        assert list(tmp_path.glob("*.html")) == []
+
+    @pytest.mark.usefixtures("stack")
+    def test_a_form_that_fails_leaves_no_other_behind(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """All are made before the first is written."""
+
+        def interrupted(_: object) -> str:
+            raise KeyboardInterrupt
+
+        monkeypatch.setitem(report.FORMATS, "html", interrupted)
+
+        code, *_ = run("--json", str(tmp_path / "keys.json"), "--html", str(tmp_path / "keys.html"))
+
+        assert (code, list(tmp_path.glob("keys.*"))) == (130, [])
 
 
 class TestTheWayThere:
@@ -221,7 +323,16 @@ class TestCommand:
 
         assert done.returncode == 0
         assert max(map(len, done.stdout.splitlines())) <= 80
-        for option in ("--json", "--csv", "--html", "--max-age-days", "--function", "--region", "--aws-profile"):
+        for option in (
+            "--json",
+            "--csv",
+            "--html",
+            "--max-age-days",
+            "--untagged",
+            "--function",
+            "--region",
+            "--aws-profile",
+        ):
             assert option in done.stdout
 
     @pytest.mark.usefixtures("aws_environment")

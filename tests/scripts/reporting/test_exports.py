@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from functions.common.entry import Status
 from functions.rotator.decide import Action, Decision, Reason
 from scripts.reporting.exports import as_csv, as_json
-from scripts.reporting.survey import Step, Survey
+from scripts.reporting.survey import Bystander, Step, Survey
 from tests.scripts.reporting.people import NEW_KEY, NOW, OLD_KEY, entry, key, survey, used, user
 
 FULL_WIDTH = "\uff1d\uff0b\uff0d\uff20"  # the signs of formulas as East Asian keyboards write them
@@ -27,7 +27,7 @@ def everything() -> Survey:
     end = NOW + timedelta(days=4)
     old = key(91.5, last_use=used(2), entry=entry(Status.EXPIRING, 91.5, delete_on=end, new_key_id=NEW_KEY))
     return survey(
-        user(old, key(1, NEW_KEY), action=Action.IN_GRACE, step=Step(what="deletion", on=end)),
+        user(old, key(1, NEW_KEY), action=Action.IN_GRACE, step=Step(what="deletion", on=end, why="because")),
         user(name="bob", decision=Decision(action=Action.SKIP, reason=Reason.NO_KEY)),
         user(name="carol", decision=None, fault="ListAccessKeys: AccessDenied", unreadable=True),
     )
@@ -40,6 +40,7 @@ class TestJson:
         del alice["keys"]
         assert alice == {
             "user": "alice",
+            "standing": "overdue",
             "email": "alice@example.com",
             "rotate_after_days": 80,
             "delete_after_days": 5,
@@ -47,6 +48,7 @@ class TestJson:
             "reason": None,
             "next_step": "deletion",
             "next_date": "2030-03-05T12:00:00+00:00",
+            "next_reason": "because",
             "warnings": [],
         }
 
@@ -62,6 +64,7 @@ class TestJson:
             "last_used_at": "2030-02-27T12:00:00+00:00",
             "last_used_service": "s3",
             "last_used_region": "eu-west-1",
+            "last_use_known": True,
             "ledger_status": "expiring",
             "ledger_ends_at": "2030-03-05T12:00:00+00:00",
             "ledger_successor": NEW_KEY,
@@ -94,6 +97,26 @@ class TestCsv:
             ("carol", "", ""),
         ]
 
+    def test_who_is_not_tagged_comes_last(self) -> None:
+        """With all that is known of the keys, and a word for why nobody rotates them."""
+        left_alone = Bystander(name="legacy", why=Reason.NOT_TAGGED, keys=(key(412, is_use_known=False),))
+        unread = Bystander(name="closed", why=Reason.OUTSIDE_PATHS, unreadable=True)
+        found = survey(user(key(1)), bystanders=(left_alone, unread))
+
+        lines = list(csv.DictReader(io.StringIO(as_csv(found))))
+        others = json.loads(as_json(found))["not_tagged"]
+
+        told = [(line["user"], line["decision"], line["reason"], line["age_days"], line["too_old"]) for line in lines]
+        assert told[1:] == [
+            ("legacy", "left_alone", "not_tagged", "412.0", "true"),
+            ("closed", "unreadable", "outside_paths", "", ""),
+        ]
+        assert [(other["user"], other["reason"], len(other["keys"])) for other in others] == [
+            ("legacy", "not_tagged", 1),
+            ("closed", "outside_paths", 0),
+        ]
+        assert (others[0]["keys"][0]["last_used_at"], others[0]["keys"][0]["last_use_known"]) == (None, False)
+
     def test_it_says_what_json_says(self, everything: Survey) -> None:
         """Only as text, and with nothing for null."""
         alice = json.loads(as_json(everything))["users"][0]
@@ -102,7 +125,7 @@ class TestCsv:
 
         line = next(csv.DictReader(io.StringIO(as_csv(everything))))
 
-        assert line == {**wanted, "active": "true", "too_old": "true"}
+        assert line == {**wanted, "active": "true", "too_old": "true", "last_use_known": "true"}
 
     @pytest.mark.parametrize(
         "name",

@@ -14,9 +14,11 @@ import pytest
 from functions.common.account import Account
 from functions.common.entry import Status
 from functions.common.keys import LastUse
+from functions.common.tags import UserPolicy
 from functions.rotator.decide import Action, Decision, Reason
+from scripts.benchmark import crowd
 from scripts.reporting.page import as_html
-from scripts.reporting.survey import Step
+from scripts.reporting.survey import Bystander, Step
 from tests.scripts.reporting.people import NEW_KEY, NOW, OLD_KEY, entry, key, survey, used, user
 
 HOSTILE = "\"'></title></small><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -72,7 +74,7 @@ def test_it_shows_what_is_known() -> None:
         NEW_KEY,
         "in grace",
         "deletion on 2030-03-05 12:00",
-        "2030-02-27 12:00",
+        "used 2030-02-27, s3, eu-west-1",
         "no key",
         "zoe",
     ):
@@ -88,7 +90,16 @@ def test_nothing_that_comes_out_of_the_account_acts() -> None:
     """Tags, names, errors and the account's alias are data, wherever they stand."""
     last_use = LastUse(at=NOW, service=HOSTILE, region=HOSTILE)
     one = key(1, last_use=last_use, entry=entry(Status.FAILED, 1, last_error=HOSTILE))
-    harmless = Page(as_html(survey(user(key(1, last_use=used(1))), user(decision=None, fault="x"), malformed=("x",))))
+    harmless = Page(
+        as_html(
+            survey(
+                user(key(1, last_use=used(1)), step=Step(what="x", on=NOW)),
+                user(decision=None, fault="x"),
+                bystanders=(Bystander(name="x", why=Reason.NOT_TAGGED, keys=(key(1),)),),
+                malformed=("x",),
+            )
+        )
+    )
 
     page = Page(
         as_html(
@@ -96,6 +107,7 @@ def test_nothing_that_comes_out_of_the_account_acts() -> None:
                 user(one, name=HOSTILE, step=Step(what=HOSTILE, on=None)),
                 user(name="bob", decision=None, fault=HOSTILE),
                 account=Account(id="111122223333", alias=HOSTILE),
+                bystanders=(Bystander(name=HOSTILE, why=Reason.NOT_TAGGED, keys=(one,)),),
                 malformed=(HOSTILE,),
             )
         )
@@ -130,10 +142,50 @@ def test_it_loads_nothing() -> None:
 
 
 def test_every_column_that_sorts_has_its_values() -> None:
+    """But for the user's name, which the row begins with."""
     page = Page(as_html(survey(user(key(1)), user(name="bob"))))
-    sortable = {attributes["data-sort"] for attributes in page.all("th") if "data-sort" in attributes}
+    sortable = {attributes["data-sort"] for attributes in page.all("button")} - {"user"}
 
-    users = list(page.all("tbody"))
+    rows = [attributes for attributes in page.all("tr") if attributes]
 
-    assert sortable == {"user", "decision", "next", "age", "used"}
-    assert [sorted(user) for user in users] == [sorted(f"data-{name}" for name in sortable)] * 2
+    assert sortable == {"decision", "next", "age", "used"}
+    assert [sorted(row) for row in rows] == [sorted(f"data-{name}" for name in sortable)] * 2
+
+
+def test_users_with_keys_who_are_not_tagged_are_named() -> None:
+    others = (
+        Bystander(name="legacy", why=Reason.NOT_TAGGED, keys=(key(412, last_use=used(3)),)),
+        Bystander(name="closed", why=Reason.OUTSIDE_PATHS, unreadable=True),
+    )
+
+    text = " ".join(Page(as_html(survey(bystanders=others))).text.split())
+
+    assert f"legacy (not tagged): {OLD_KEY}, 412 days old, used 2030-02-26, s3, eu-west-1 too old" in text
+    assert "closed (outside paths): could not be looked at" in text
+
+
+@pytest.mark.parametrize("width", [0, 1, 12, 26, 38])
+def test_the_column_of_users_has_room_for_the_longest_address(width: int) -> None:
+    """So none is broken where it could be mistaken for another one."""
+    address = "a" * max(width - len("@example.com"), 1) + "@example.com"
+
+    page = Page(as_html(survey(user(key(1), email=address))))
+
+    (room,) = re.findall(r"--who: (\d+)ch", page.insets["style"])
+    assert int(room) >= len(address)
+
+
+def test_limits_of_ones_own_are_drawn_on_the_users_own_bar() -> None:
+    """The style draws those that most users have; a bar with others would else show both."""
+    own = UserPolicy(email="bob@example.com", rotate_after_days=30, delete_after_days=7, instruction="")
+
+    html = as_html(survey(user(key(5)), user(key(5, NEW_KEY)), user(key(5, "AKIAFAKE00000000OWN1"), policy=own)))
+
+    assert html.count('<svg class="own">') == 1
+    assert "limit 30 + 7 days" in html
+    assert "limit 80 + 5 days" not in html
+
+
+def test_three_thousand_users_are_no_burden() -> None:
+    """The page is mailed: a mailbox takes that. ``scripts/bench_report.py`` says how long a browser takes for it."""
+    assert len(as_html(crowd.survey(3000)).encode()) < 1_500_000

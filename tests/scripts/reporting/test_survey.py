@@ -11,10 +11,12 @@ from botocore.exceptions import ClientError
 
 from functions.common.clients import Clients
 from functions.common.entry import Status
+from functions.destructor.decide import End, Why
 from functions.rotator.decide import CLOCK_SKEW, LEASE, Action, Reason
 from functions.rotator.request import Request
 from functions.rotator.run import Run
-from scripts.reporting.survey import Surveyor, UserReport
+from scripts.reporting.fate import Fate
+from scripts.reporting.survey import Bystander, Surveyor, UserReport
 from tests.scripts.reporting.account import TABLE, Account
 
 
@@ -27,8 +29,7 @@ def look(account: Account, **environment: Any) -> dict[str, UserReport]:
         now=account.now,
         max_age_days=90,
     )
-    subjects, _ = surveyor.subjects()
-    return {user.name: user for user in surveyor.look_at(subjects)}
+    return {user.name: user for user in surveyor.look_at(surveyor.find().subjects)}
 
 
 def test_it_decides_as_the_rotator_does(account: Account) -> None:
@@ -181,9 +182,137 @@ def test_a_malformed_item_is_told(account: Account) -> None:
         max_age_days=90,
     )
 
-    _, (fault,) = surveyor.subjects()
+    (fault,) = surveyor.find().malformed
 
     assert "alice" in fault
+
+
+def test_the_address_of_a_misconfigured_user_is_what_the_tag_says(account: Account) -> None:
+    """Somebody has to write to them, wrong days or not."""
+    account.add_user("alice", 5, ROTATE_AFTER_DAYS="soon")
+    account.add_user("bob", 5, EMAIL="bob")
+
+    users = look(account)
+
+    assert (users["alice"].email, users["bob"].email) == ("alice@example.com", "bob")
+
+
+def test_an_address_that_may_not_be_read_stops_nothing(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.add_user("alice", 5, ROTATE_AFTER_DAYS="soon")
+
+    def refuse(**_: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetUser")
+
+    monkeypatch.setattr(account.iam, "get_user", refuse)
+
+    alice = look(account)["alice"]
+
+    assert (alice.email, alice.verdict, len(alice.keys)) == (None, "misconfigured", 1)
+
+
+class TestFate:
+    """What the destructor would really do with an old key."""
+
+    def fate_of(self, account: Account, **environment: Any) -> Fate:
+        (fate,) = [key.fate for key in look(account, **environment)["alice"].keys if key.fate]
+        return fate
+
+    def in_grace(self, account: Account, *, left: float = 3, **fields: Any) -> tuple[str, str]:
+        old, new = account.add_user("alice", 82, 2)
+        account.note(
+            "alice", old, Status.EXPIRING, age=82, delete_on=account.ago(-left), **{"new_key_id": new, **fields}
+        )
+        return old, new
+
+    def test_a_key_whose_successor_was_never_used_is_put_off(self, account: Account) -> None:
+        """Day by day, to the end of the extension: 14 days after the grace."""
+        self.in_grace(account)
+
+        fate = self.fate_of(account)
+
+        assert (fate.end, fate.on, fate.at_last) == (End.POSTPONE, account.ago(-3), account.ago(-17))
+        assert fate.reason == f"its successor was never used; deactivated on {account.ago(-17):%Y-%m-%d} at the latest"
+
+    def test_a_key_that_is_in_use_today_counts_as_used_when_its_time_comes(self, account: Account) -> None:
+        """What works with it every day will not have stopped by then of its own accord."""
+        old, new = self.in_grace(account)
+        account.use("alice", new, days_ago=1)
+        account.use("alice", old, days_ago=0.5)
+
+        assert self.fate_of(account).end is End.POSTPONE
+
+    def test_a_key_that_opened_the_mail_today_is_not_in_use(self, account: Account) -> None:
+        """Whoever moves over reads the encryption key with the old pair, and never uses that again."""
+        old, new = self.in_grace(account)
+        account.use("alice", new, days_ago=0.1)
+        account.use("alice", old, days_ago=0.1, service="ssm")
+
+        assert self.fate_of(account).end is End.DELETE
+
+    def test_a_key_that_was_last_used_before_yesterday_is_deleted(self, account: Account) -> None:
+        old, new = self.in_grace(account)
+        account.use("alice", new, days_ago=1)
+        account.use("alice", old, days_ago=1.5)
+
+        assert self.fate_of(account).end is End.DELETE
+
+    def test_a_rotation_that_the_ledger_knows_as_confirmed_stays_so(self, account: Account) -> None:
+        """The destructor asks IAM no more, and IAM may have forgotten."""
+        self.in_grace(account, confirmed_at=account.ago(1))
+
+        assert self.fate_of(account).end is End.DELETE
+
+    def test_a_key_whose_extension_is_over_is_deactivated(self, account: Account) -> None:
+        self.in_grace(account, left=1, grace_ended_on=account.ago(15))
+
+        fate = self.fate_of(account)
+
+        assert (fate.end, fate.why, fate.at_last) == (End.DEACTIVATE, Why.UNCONFIRMED, None)
+
+
+class TestBystanders:
+    """Users whom the service leaves alone have keys as well."""
+
+    def beside(self, account: Account, *, with_use: bool = False) -> dict[str, Bystander]:
+        surveyor = Surveyor(
+            iam=account.iam,
+            dynamodb=account.dynamodb,
+            environment=replace(account.environment, user_paths=("/people/",)),
+            now=account.now,
+            max_age_days=90,
+        )
+        found = surveyor.look_beside(surveyor.find().others, with_use=with_use)
+        return {user.name: user for user in found}
+
+    @pytest.fixture(autouse=True)
+    def users(self, account: Account) -> None:
+        account.iam.create_user(UserName="carol", Path="/people/")
+        account.use("carol", account.add_key("carol", 412), days_ago=3)
+        account.add_user("machine", 10)
+
+    def test_each_has_the_reason(self, account: Account) -> None:
+        beside = self.beside(account)
+
+        assert {name: user.why for name, user in beside.items()} == {
+            "carol": Reason.NOT_TAGGED,
+            "machine": Reason.OUTSIDE_PATHS,
+        }
+        assert [user.has_old_key for user in beside.values()] == [name == "carol" for name in beside]
+
+    @pytest.mark.parametrize("with_use", [True, False])
+    def test_last_use_is_asked_for_on_demand(self, with_use: bool, account: Account) -> None:
+        """In a large account it is a call for each key."""
+        (key,) = self.beside(account, with_use=with_use)["carol"].keys
+
+        assert (key.is_use_known, key.last_use is not None) == (with_use, with_use)
+
+    def test_one_who_cannot_be_read_is_told(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*_: object) -> None:
+            raise ConnectionError
+
+        monkeypatch.setattr("scripts.reporting.survey.AccessKeys.of", broken)
+
+        assert all(user.unreadable for user in self.beside(account).values())
 
 
 class TestNextStep:
@@ -210,7 +339,7 @@ class TestNextStep:
         [
             (True, {}, "deletion on 3 days, 0:00:00"),
             (True, {"recovery_days": 7}, "deactivation on 3 days, 0:00:00"),
-            (False, {}, "deactivation on 17 days, 0:00:00"),
+            (False, {}, "extension by a day on 3 days, 0:00:00"),
             (False, {"grace_extension_days": 0}, "deactivation on 3 days, 0:00:00"),
             (False, {"delete_unconfirmed": True}, "deletion on 3 days, 0:00:00"),
         ],
@@ -228,7 +357,7 @@ class TestNextStep:
 
     @pytest.mark.parametrize(
         ("last_used", "step"),
-        [(2.0, "deletion due since -1 day, 23:00:00"), (0.5, "deactivation on 13 days, 23:00:00")],
+        [(2.0, "deletion due since -1 day, 23:00:00"), (0.5, "extension by a day due since -1 day, 23:00:00")],
     )
     def test_an_old_key_whose_grace_is_over(self, last_used: float, step: str, account: Account) -> None:
         """What still uses it is given time."""
@@ -256,13 +385,16 @@ class TestNextStep:
         assert self.step_of(account, "alice") == "deletion at the next run"
 
     def test_an_old_key_whose_successor_is_gone(self, account: Account) -> None:
-        """It stays."""
+        """It stays, and so the destructor will say."""
         (old,) = account.add_user("alice", 82)
         account.note(
             "alice", old, Status.EXPIRING, age=82, delete_on=account.ago(-3), new_key_id="AKIAFAKE00000000NEW1"
         )
 
-        assert self.step_of(account, "alice") == "nothing"
+        assert self.step_of(account, "alice") == "cancellation on 3 days, 0:00:00"
+        step = look(account)["alice"].step
+        assert step
+        assert step.why == "its successor is gone or inactive"
 
     @pytest.mark.parametrize(
         ("fields", "step"),

@@ -1,0 +1,99 @@
+"""The rotator's answer for people: what happened to whom, and whom somebody has to look after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from functions.rotator.decide import Action
+from scripts.terminal import printable
+
+_NAMES = "names"
+_DECISIONS = "decisions"
+_TITLES = {
+    "rotated": "rotated, and mailed a new key",
+    "recovered": "brought to an end after an interruption",
+    "taken_back": "new key taken back",
+    "announced": "told of a rotation to come",
+    "rearmed": "end of the old key set anew",
+    "reminded": "reminded by mail",
+    "addresses_changed": "old address told of the new one",
+    "returned": "mail came back",
+    "overdue": "an active key is too old",
+    "oldest_key_age_days": "oldest active key, in days",
+    "remaining": "not reached in this run",
+    "malformed": "ledger items that cannot be read",
+    "out_of_step": "the ledger knows too little: was it lost, or restored?",
+}
+_REASONS = ("overdue", "refused", "misconfigured", "failed")
+_FEW = 20
+
+
+def show(answer: Mapping[str, Any]) -> Group:
+    """Lay out an answer: a row for all that is not zero, then the reasons, and a dry run's decisions."""
+    table = Table(title="Summary", title_justify="left")
+    table.add_column("What")
+    table.add_column("Count", justify="right")
+    table.add_column("Who", overflow="fold")
+    for row in _rows(answer):
+        table.add_row(*map(_text, row))
+    parts: list[Table | Text] = [table] if table.row_count else [Text("There was nothing to do.")]
+    parts += [_reasons(name, answer[name]) for name in _REASONS if answer.get(name)]
+    if answer.get(_DECISIONS):
+        parts.append(_decisions(answer[_DECISIONS]))
+    return Group(*parts)
+
+
+def _rows(answer: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Give what is not zero, and the names that go with it; what a newer rotator counts is shown as it is called."""
+    names: Mapping[str, Sequence[str]] = answer.get(_NAMES, {})
+    for name, value in answer.items():
+        title = _TITLES.get(name, name.replace("_", " "))
+        match value:
+            case _ if not value or name in {_NAMES, _DECISIONS}:
+                continue
+            case True:
+                yield title, "yes", ""
+            case Mapping() if name == "skipped":
+                for reason, number in value.items():
+                    yield f"skipped: {str(reason).replace('_', ' ')}", str(number), ""
+            case Mapping():
+                yield title, str(len(value)), ", ".join(value)
+            case list():
+                yield title, str(len(value)), ", ".join(map(str, value))
+            case _:
+                yield title, str(value), ", ".join(names.get(name, ()))
+
+
+def _reasons(name: str, reasons: Mapping[str, object]) -> Table:
+    table = Table("User", "Reason", title=name.capitalize(), title_justify="left")
+    for user, reason in reasons.items():
+        table.add_row(_text(user), _text(f"an active key is {reason} days old" if name == "overdue" else reason))
+    return table
+
+
+def _decisions(decisions: Mapping[str, Mapping[str, str]]) -> Table:
+    """Show what would be done; among many users, those for whom nothing is due are left out."""
+    rank = {str(action): number for number, action in enumerate(Action)}
+    shown = [
+        (user, decision)
+        for user, decision in decisions.items()
+        if len(decisions) <= _FEW or decision.get("action") != Action.NOT_DUE
+    ]
+    shown.sort(key=lambda item: rank.get(item[1].get("action", ""), 0))
+    table = Table("User", "Decision", "Reason", "Access key", title="What a run would do", title_justify="left")
+    for user, decision in shown:
+        words = (decision.get(part, "").replace("_", " ") for part in ("action", "reason"))
+        table.add_row(*map(_text, (user, *words, decision.get("key", ""))))
+    if left_out := len(decisions) - len(shown):
+        table.caption = f"{left_out:,} users for whom nothing is due are left out: --json has them."
+        table.caption_justify = "left"
+    return table
+
+
+def _text(words: object) -> Text:
+    return Text(printable(words))
