@@ -10,7 +10,7 @@ CHECK := import sys; \
   sys.exit("This Python cannot make virtual environments: install its venv (Debian, Ubuntu: apt install python3-venv)")
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo test soak engine check bench screenshots lock clean
+.PHONY: help setup demo playground test soak engine check bench screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ help: ## Show this list
 # uv installs everything; pip installs uv alone, by its own lines of the lock. Both check every hash.
 $(VENV)/.installed: requirements-dev.txt
 	@$(PYTHON) -c '$(CHECK)'
-	@echo "Installing everything into $(VENV): the first time, this takes about a minute"
+	@echo "Installing everything into $(VENV): the first time, this takes half a minute"
 	@$(PYTHON) -m venv $(VENV)
 	@awk '/^[^ #]/ {own = /^uv==/} own' $< > $(VENV)/uv.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
@@ -27,15 +27,18 @@ $(VENV)/.installed: requirements-dev.txt
 
 # Scanners of infrastructure, which pin an older boto3: tests/audit runs them.
 $(AUDIT)/.installed: requirements-audit.txt $(VENV)/.installed
-	@echo "Installing the scanners into $(AUDIT): the first time, this takes about a minute"
+	@echo "Installing the scanners into $(AUDIT): the first time, this takes half a minute"
 	@$(BIN)/python -m venv --without-pip $(AUDIT)
 	$(BIN)/uv pip install --python $(AUDIT)/bin/python --require-hashes -r $<
 	@touch $@
 
 setup: $(VENV)/.installed ## Install everything into .venv
 
-demo: setup ## Play a key's whole life on the embedded cloud
+demo: setup ## Play two months of keys on the embedded cloud, and prove what is promised
 	$(BIN)/python -m scripts.demo
+
+playground: setup ## Keep the embedded cloud running, full of users, to try every command in
+	$(BIN)/python -m scripts.playground
 
 check: setup ## Lint, type-check, and hold the walls between the folders
 	$(BIN)/ruff format --check .

@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] = ()) -> int:
                 sent = len(list(postman.bring()))
             console.print(script.read_text(), soft_wrap=True, markup=False)
             console.print(HINTS, soft_wrap=True, markup=False)
-            console.print(f"\n{sent} mails of the past weeks are in build/playground/mails/; new ones are named here:")
+            console.print(f"\n{sent} mails of the past weeks are in build/playground/mails/. New ones:", soft_wrap=True)
             return _stay(postman, console)
     except LocalCloudError as error:
         console.print(f"[bold red]The playground could not go on:[/] {escape(str(error))}")

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,18 +96,6 @@ def test_a_broken_promise_is_an_exit_code(
     assert "FAILED  ana: the old key is deleted" in shown
     assert "proved  ana: both keys work" in shown
     assert "Not proved: ana: the old key is deleted" in shown
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let the processes that a test starts listen to SIGINT.
-
-    What a script starts in its background ignores that signal, and so does all that is started by it in turn. That is
-    as it should be for the demo too, but not for a test of what an interruption does.
-    """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")
