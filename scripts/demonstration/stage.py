@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from scripts.demonstration.cast import Person
-from scripts.local_cloud.clients import ROOT, Credentials
+from scripts.local_cloud.clients import ROOT, Clients, Credentials
 from scripts.local_cloud.cloud import LocalCloud
-from scripts.local_cloud.errors import FunctionFailed
+from scripts.local_cloud.errors import FunctionFailed, UnreadableMail
 from scripts.local_cloud.mailbox import Mail
 from scripts.local_cloud.operators import Operators
 
@@ -45,6 +45,7 @@ class Stage:
         self.new_keys: dict[str, Credentials] = {}
         self.proved: list[str] = []
         self.failed: list[str] = []
+        self._clients: dict[str, Clients] = {}
         self._began = cloud.server.clock.now()
         self._mails_seen = 0
 
@@ -109,10 +110,23 @@ class Stage:
         """Give the mails that somebody got so far, oldest first."""
         return [mail for mail in self.cloud.mails() if mail.to == person.address]
 
+    def first_mail_to(self, person: Person) -> Mail:
+        """Give the mail that brought somebody's new key.
+
+        Raises:
+            UnreadableMail: none has come.
+        """
+        mails = self.mails_to(person)
+        if not mails:
+            raise UnreadableMail(f"{person.name} has got no mail")
+        return mails[0]
+
     def answers_as(self, pair: Credentials) -> str:
         """Ask the cloud who holds a pair: the user's name, or the code of the refusal."""
+        if pair.access_key_id not in self._clients:
+            self._clients[pair.access_key_id] = self.cloud.clients(pair)
         try:
-            return self.cloud.clients(pair).sts.get_caller_identity()["Arn"].rpartition("/")[2]
+            return self._clients[pair.access_key_id].sts.get_caller_identity()["Arn"].rpartition("/")[2]
         except ClientError as refusal:
             return refusal.response["Error"]["Code"]
 

@@ -89,7 +89,7 @@ def readers_open_their_mail(stage: Stage) -> None:
     """Decrypt each mail with its reader's old key, and use both keys side by side."""
     stage.scene("Ana, Ben and Kim decrypt their new keys with the old ones.")
     for person in READERS:
-        mail, old = stage.mails_to(person)[0], stage.old_keys[person.name]
+        mail, old = stage.first_mail_to(person), stage.old_keys[person.name]
         stage.show_command(person.name, reader.decrypt_command(mail))
         old_works = stage.answers_as(old) == person.name
         new = stage.new_keys[person.name] = reader.open_sealed(mail, old, stage.cloud.server)
@@ -180,7 +180,7 @@ def hal_comes_back(stage: Stage) -> None:
     stage.scene("Hal is back. An operator activates the old key, and Hal opens his mail.")
     old = stage.old_keys[HAL.name]
     stage.cloud.activate_key(HAL.name, old.access_key_id)
-    new = stage.new_keys[HAL.name] = reader.open_sealed(stage.mails_to(HAL)[0], old, stage.cloud.server)
+    new = stage.new_keys[HAL.name] = reader.open_sealed(stage.first_mail_to(HAL), old, stage.cloud.server)
     stage.prove("hal: what the mail held is a key that works, a month later", stage.answers_as(new) == HAL.name)
 
 
