@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,8 +76,7 @@ def test_a_key_has_the_date_of_the_day_on_which_it_was_made_and_used(emulator: s
 
 def test_a_handler_goes_by_it_and_so_do_the_records_of_a_stream(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """The emulator dates a record by this machine; were it not moved, every removal would look overdue."""
-    from functions.destructor import handler as destructor  # noqa: PLC0415 - its datetime is put back afterwards
-
+    destructor: Any = importlib.import_module("functions.destructor.handler")
     monkeypatch.setattr(destructor, "datetime", datetime)
     monkeypatch.setattr(destructor, "handler", lambda event, _context: (event, destructor.datetime.now(UTC)))
     monkeypatch.setenv(VARIABLE, str(clock.file))
