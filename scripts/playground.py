@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+from urllib.error import URLError
 
 from rich.console import Console
 from rich.markup import escape
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] = ()) -> int:
             with console.status("Starting the embedded cloud, and playing four weeks in it"):
                 account = until_the_end.enter_context(cloud.deployed(CONFIG, begins=population.BEGINS))
                 script = shell.lay_out(account, FOLDER, population.settle(account))
-                until_the_end.callback(script.unlink)
+                until_the_end.callback(script.unlink, missing_ok=True)
                 postman = Postman(account, FOLDER / "mails")
                 sent = len(list(postman.bring()))
             console.print(script.read_text(), soft_wrap=True, markup=False)
@@ -111,7 +112,7 @@ def _stay(postman: Postman, console: Console) -> int:
     except KeyboardInterrupt:
         console.print("\nEnded. Nothing is left running; the mails stay in build/playground/mails/.")
         return 0
-    except OSError:
+    except (URLError, ConnectionError):
         console.print("[bold red]The embedded cloud has ended by itself.[/]")
         return 1
 
