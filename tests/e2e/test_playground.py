@@ -55,6 +55,9 @@ def test_what_an_operator_and_a_recipient_type(tmp_path: Path) -> None:
             folder,
             f"scripts/decryption.py --aws-profile greg --parameter /ikr/secret/iam/greg --profile new <<< {block}",
         )
+        unknown = _shell(folder, "pulumi up")
+        taken_down = _python(folder, "scripts/take_down.py --yes")
+        afterwards = [_python(folder, f"scripts/{each}").stderr for each in ("take_down.py --dry-run", "report.py")]
 
         process.send_signal(signal.SIGINT)
         farewell = process.communicate()[0]
@@ -79,29 +82,13 @@ def test_what_an_operator_and_a_recipient_type(tmp_path: Path) -> None:
     assert table.stdout.strip() == "iam-key-rotator"
     assert opened.returncode == 0, opened.stderr
     assert "[new]" in (folder / "aws" / "credentials").read_text()
+    assert (unknown.returncode, "does not know: up" in unknown.stderr) == (1, True)
+    assert (taken_down.returncode, "The service is down." in taken_down.stdout) == (0, True)
+    assert ["nothing to take down" in afterwards[0], "Function not found" in afterwards[1]] == [True, True]
     assert (process.returncode, "Traceback" in farewell, "Nothing is left running" in farewell) == (0, False, True)
     assert not _listens(port)
     assert not (folder / "env.sh").exists()
     assert list(tmp_path.glob("local-cloud-*")) == []
-
-
-def test_a_take_down_leaves_nothing_of_the_stack(tmp_path: Path) -> None:
-    """What stands for Pulumi's command line deletes what was deployed, and says of anything else that it cannot."""
-    folder = tmp_path / "playground"
-    with _running(folder, tmp_path) as process:
-        _read_until(process, READY)
-        unknown = _shell(folder, "pulumi up")
-        taken_down = _python(folder, "scripts/take_down.py --yes")
-        afterwards = _python(folder, "scripts/take_down.py --dry-run"), _python(folder, "scripts/report.py")
-        process.terminate()
-        process.communicate()
-
-    assert (unknown.returncode, "does not know: up" in unknown.stderr) == (1, True)
-    assert taken_down.returncode == 0, taken_down.stderr
-    assert "The service is down." in taken_down.stdout
-    assert [outcome.returncode for outcome in afterwards] == [1, 1]
-    assert "nothing to take down" in afterwards[0].stderr
-    assert "Function not found" in afterwards[1].stderr
 
 
 def test_ctrl_c_before_it_is_ready(
