@@ -3,31 +3,42 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 AUDIT := .venv-audit
+# Says in one line what a Python lacks, in words that old ones understand.
+CHECK := import sys; \
+  sys.version_info < (3, 11) and sys.exit("iam-key-rotator needs Python 3.11 or newer: make PYTHON=python3.13 ..."); \
+  import importlib.util as modules; modules.find_spec("ensurepip") or \
+  sys.exit("This Python cannot make virtual environments: install its venv (Debian, Ubuntu: apt install python3-venv)")
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo test soak engine check bench screenshots lock clean
+.PHONY: help setup demo playground test soak engine check bench screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
+# uv installs everything; pip installs uv alone, by its own lines of the lock. Both check every hash.
 $(VENV)/.installed: requirements-dev.txt
-	$(PYTHON) -c 'import sys; sys.exit("iam-key-rotator needs Python 3.11 or newer: make PYTHON=python3.13 ...") if sys.version_info < (3, 11) else None'
-	@echo "Installing everything into $(VENV): this takes a minute or two"
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(PYTHON) -c '$(CHECK)'
+	@echo "Installing everything into $(VENV): the first time, this takes half a minute"
+	@$(PYTHON) -m venv $(VENV)
+	@awk '/^[^ #]/ {own = /^uv==/} own' $< > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r $<
 	@touch $@
 
 # Scanners of infrastructure, which pin an older boto3: tests/audit runs them.
 $(AUDIT)/.installed: requirements-audit.txt $(VENV)/.installed
-	@echo "Installing the scanners into $(AUDIT): this takes a minute or two"
-	$(PYTHON) -m venv $(AUDIT)
-	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.txt
+	@echo "Installing the scanners into $(AUDIT): the first time, this takes half a minute"
+	@$(BIN)/python -m venv --without-pip $(AUDIT)
+	$(BIN)/uv pip install --python $(AUDIT)/bin/python --require-hashes -r $<
 	@touch $@
 
 setup: $(VENV)/.installed ## Install everything into .venv
 
-demo: setup ## Play a key's whole life on the embedded cloud
+demo: setup ## Play two months of keys on the embedded cloud, and prove what is promised
 	$(BIN)/python -m scripts.demo
+
+playground: setup ## Keep the embedded cloud running, full of users, to try every command in
+	$(BIN)/python -m scripts.playground
 
 check: setup ## Lint, type-check, and hold the walls between the folders
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
     cloud                what demos and tests use: the service deployed, and people with keys
     ledger, waiting      the passage of time
+    clock                a past to play in; its part in the functions is function_clock
     mailbox, reader      the mails that were sent, and what their readers do with them
     server, emulator     MiniStack in a process of its own
     deployment, adapter  run the program, with the adapter where Pulumi's engine would be

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pulumi
 
@@ -13,12 +13,26 @@ from scripts.local_cloud.errors import UnsupportedResource
 from scripts.local_cloud.resources import Create
 
 
+class Made(NamedTuple):
+    """A resource that was created: what Pulumi's state would hold of it."""
+
+    type: str
+    name: str
+    id: str
+    inputs: Mapping[str, Any]
+
+
 class Adapter(pulumi.runtime.Mocks):
-    """Pulumi calls this with each resource, its inputs resolved, once everything that it depends on exists."""
+    """Pulumi calls this with each resource, its inputs resolved, once everything that it depends on exists.
+
+    Attributes:
+        made: what was created so far, in order.
+    """
 
     def __init__(self, root: Clients, creators: Mapping[str, Create]) -> None:
         self._root = root
         self._creators = creators
+        self.made: list[Made] = []
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """Create a resource.
@@ -33,6 +47,7 @@ class Adapter(pulumi.runtime.Mocks):
             raise UnsupportedResource(f"{args.typ} ({args.name}): the local cloud has no creator for this type")
         inputs = lookups.in_the_open(args.inputs)
         created = create(self._root, inputs.get("name") or args.name, inputs)
+        self.made.append(Made(args.typ, args.name, created.id, inputs))
         return created.id, {"name": args.name, **args.inputs, **created.outputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:

@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from email.utils import parseaddr
 from typing import Any
 
 from components import bundle
-from scripts.local_cloud import deployment, mailbox, resources, returned_mail, server, specialise
-from scripts.local_cloud.adapter import Adapter
+from scripts.local_cloud import clock, deployment, mailbox, resources, returned_mail, server, specialise
+from scripts.local_cloud.adapter import Adapter, Made
 from scripts.local_cloud.clients import ROOT, Clients, Credentials
 from scripts.local_cloud.errors import FunctionFailed
 from scripts.local_cloud.ledger import LocalLedger
 
 
 @contextlib.contextmanager
-def deployed(config: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Iterator[LocalCloud]:
+def deployed(
+    config: Mapping[str, str], environment: Mapping[str, str] | None = None, *, begins: timedelta | None = None
+) -> Iterator[LocalCloud]:
     """Start an emulator, deploy the program into it, and stop it in the end.
 
     Args:
         config: the stack's configuration, without namespace.
         environment: variables for the functions that a deployment cannot set, such as a certificate authority to trust.
+        begins: how long ago the story begins that is played here; None: it begins now, and the functions go by this
+            machine's clock.
     """
     dependencies = bundle.dependencies(bundle.Target.host())
     with server.running(environment) as emulator:
         root = Clients(emulator.endpoint, ROOT)
         root.sesv2.create_email_identity(EmailIdentity=parseaddr(config["mailFrom"])[1])
-        outputs = deployment.deploy(Adapter(root, resources.creators(dependencies)), config)
-        yield LocalCloud(server=emulator, root=root, outputs=outputs)
+        adapter = Adapter(root, resources.creators(dependencies))
+        outputs = deployment.deploy(adapter, config)
+        if begins is not None:
+            emulator.clock.set(begins)
+            clock.give_to(root, outputs["rotatorFunctionName"], outputs["destructorFunctionName"])
+        yield LocalCloud(server=emulator, root=root, outputs=outputs, made=adapter.made, begins=begins)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +51,36 @@ class LocalCloud:
         server: the emulator.
         root: clients that may do everything.
         outputs: the stack's outputs.
+        made: the stack's resources, in the order of their creation.
+        begins: how long ago the story began that is played here; None: it is no story of the past.
     """
 
     server: server.Server
     root: Clients
     outputs: Mapping[str, Any]
+    made: Sequence[Made] = ()
+    begins: timedelta | None = None
 
     @property
     def ledger(self) -> LocalLedger:
         """The service's table."""
-        return LocalLedger(self.root.dynamodb, self.outputs["tableName"], self.server.endpoint)
+        moved = None if self.begins is None else self.server.clock
+        return LocalLedger(self.root.dynamodb, self.outputs["tableName"], self.server.endpoint, moved)
 
     def clients(self, credentials: Credentials) -> Clients:
         """Make clients that act as the holder of these credentials."""
         return Clients(self.server.endpoint, credentials)
+
+    def environment(self, credentials: Credentials) -> dict[str, str]:
+        """Give what the environment of a command holds that acts here, as the holder of these credentials."""
+        return {
+            "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+            "AWS_DEFAULT_REGION": server.REGION,
+            "AWS_ENDPOINT_URL": self.server.endpoint,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
 
     def as_function(self, name: str, *, session_name: str | None = None) -> Clients:
         """Make clients that act with the role of a deployed function: as its code, or in another session."""
@@ -79,9 +105,10 @@ class LocalCloud:
             document = specialise.for_user(self._document(arn), user_name=name, user_id=user["UserId"])
             self.root.iam.put_user_policy(UserName=name, PolicyName="decrypt", PolicyDocument=document)
 
-    def add_key(self, user: str) -> Credentials:
-        """Create an access key for a user, as an administrator would."""
-        key = self.root.iam.create_access_key(UserName=user)["AccessKey"]
+    def add_key(self, user: str, *, days_old: float = 0) -> Credentials:
+        """Create an access key for a user, as an administrator would; or have one created some days ago."""
+        with self.server.clock.set_back(timedelta(days=days_old)):
+            key = self.root.iam.create_access_key(UserName=user)["AccessKey"]
         return Credentials(access_key_id=key["AccessKeyId"], secret_access_key=key["SecretAccessKey"])
 
     def deactivate_key(self, user: str, key_id: str) -> None:

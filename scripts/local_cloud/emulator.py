@@ -16,7 +16,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
 
-from scripts.local_cloud import control, iam_context, key_index, last_use, mail_tags
+from scripts.local_cloud import clock, control, iam_context, key_index, last_use, mail_tags
 
 _KEEP_ALIVE_SECONDS = 3600
 
@@ -29,6 +29,7 @@ def _end_with_the_parent() -> None:
 def main() -> None:
     """Serve until SIGTERM."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    clock.keep()
     key_index.keep()
     last_use.remember()
     mail_tags.keep()

@@ -12,12 +12,16 @@ When a demo or test lets time pass, the uses become older with everything else: 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from ministack.core import iam_evaluator, sigv4
 from ministack.services import iam
+
+from scripts.local_cloud import clock
 
 _NEVER = b"<Region>N/A</Region><ServiceName>N/A</ServiceName>"
 
@@ -39,6 +43,7 @@ class _Use:
 
 
 _authenticate = iam_evaluator.authenticate
+_clock = clock.Clock(Path(os.environ[clock.VARIABLE]))
 _answer = iam._IAM_HANDLERS["GetAccessKeyLastUsed"]
 # By access key id.
 _uses: dict[str, _Use] = {}
@@ -62,7 +67,7 @@ def _authenticate_and_remember(key_id: str, account_id: str) -> Any:
     if request and isinstance(outcome, iam_evaluator.ResolvedCredential):
         signature = sigv4.parse_header_signature(request.headers)
         if isinstance(signature, sigv4.HeaderSignature):  # nobody here signs in the query
-            _uses[key_id] = _Use(at=datetime.now(UTC), region=signature.region, service=signature.service)
+            _uses[key_id] = _Use(at=_clock.now(), region=signature.region, service=signature.service)
     return outcome
 
 

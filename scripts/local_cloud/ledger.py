@@ -3,16 +3,19 @@
 On AWS, time passes by itself and DynamoDB's TTL removes what is due. Here a demo or test says that days have passed,
 and the removal is done for TTL: MiniStack's own removes items without a record in the stream, so that the destructor
 would never hear of it.
+
+Where the functions go by a clock of the cloud's (see ``clock``), that is moved on. Where they go by this machine's,
+everything in the table moves back instead.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scripts.local_cloud import control, waiting
+from scripts.local_cloud.clock import Clock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,12 +40,16 @@ class LocalLedger:
         dynamodb: root's client.
         table: the table's name.
         endpoint: the emulator whose uses of keys grow older, too; None: there is none.
+        clock: the cloud's, if the functions go by it.
     """
 
-    def __init__(self, dynamodb: DynamoDBClient, table: str, endpoint: str | None = None) -> None:
+    def __init__(
+        self, dynamodb: DynamoDBClient, table: str, endpoint: str | None = None, clock: Clock | None = None
+    ) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._endpoint = endpoint
+        self._clock = clock
 
     def items(self) -> Sequence[Item]:
         """Read all items."""
@@ -67,7 +74,8 @@ class LocalLedger:
 
     def sweep(self) -> Sequence[Item]:
         """Remove the items that are due, as TTL would, and return them."""
-        due = [item for item in self.items() if "delete_on" in item and int(item["delete_on"]["N"]) <= time.time()]
+        now = (self._clock.now() if self._clock else datetime.now(UTC)).timestamp()
+        due = [item for item in self.items() if "delete_on" in item and int(item["delete_on"]["N"]) <= now]
         for item in due:
             self.remove(item["user"]["S"], item["ak"]["S"])
         return due
@@ -83,6 +91,9 @@ class LocalLedger:
             period: how long, as ``timedelta`` takes it.
         """
         passed = timedelta(**period)
+        if self._clock:
+            self._clock.move_on(passed)
+            return
         past = -round(passed.total_seconds())
         if self._endpoint is not None:
             control.age(self._endpoint, passed)

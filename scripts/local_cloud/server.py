@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.local_cloud import clock
+from scripts.local_cloud.clock import Clock
 from scripts.local_cloud.errors import EmulatorError
 
 REGION = "eu-central-1"
@@ -26,10 +28,11 @@ _STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class Server:
-    """A running emulator: where it listens, and the file that holds its log."""
+    """A running emulator: where it listens, the file that holds its log, and its clock."""
 
     endpoint: str
     log: Path
+    clock: Clock
 
 
 @contextlib.contextmanager
@@ -55,7 +58,7 @@ def running(environment: Mapping[str, str] | None = None) -> Iterator[Server]:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        server = Server(endpoint=f"http://127.0.0.1:{port}", log=state / "emulator.log")
+        server = Server(endpoint=f"http://127.0.0.1:{port}", log=state / "emulator.log", clock=Clock(_clock_of(state)))
         try:
             _await_answer(server)
             yield server
@@ -72,16 +75,20 @@ def _environment(state: Path, port: int) -> dict[str, str]:
         "HOME": str(state),
         "IOT_MTLS_ENABLED": "0",
         "LANG": "C.UTF-8",
+        clock.VARIABLE: str(_clock_of(state)),
         "LOG_LEVEL": "INFO",
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
         "MINISTACK_REGION": REGION,
         # Functions run on the first python3 of the path: this one, whose boto3 stands for that of the Lambda runtime.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "SFTP_ENABLED": "0",
         "STATE_DIR": str(state),
         "TMPDIR": str(state),
     }
+
+
+def _clock_of(state: Path) -> Path:
+    return state / "clock"
 
 
 def _await_answer(server: Server) -> None:
