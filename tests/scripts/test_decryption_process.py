@@ -118,12 +118,18 @@ class TestPythons:
         assert names == {"boto3", "cryptography"}
 
 
+# A shell lets what it starts in the background ignore Ctrl-C, and these tests may be there.
+HEED_CTRL_C = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 class Waiting:
     """The command, started where a test can tell how far it is."""
 
     def __init__(self, *arguments: str, stdin: int = subprocess.DEVNULL, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [sys.executable, "-c", HEED_CTRL_C, *COMMAND, *arguments],
             env={**os.environ, **environment},
             stdin=stdin,
             stdout=subprocess.PIPE,
