@@ -45,6 +45,7 @@ def credentials_file(aws_environment: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     aws_environment.parent.mkdir()
     aws_environment.write_text(IN_USE)
+    aws_environment.chmod(0o600)
     return aws_environment
 
 
@@ -286,6 +287,11 @@ class TestPaste:
 
 
 class TestPipes:
+    @pytest.fixture(autouse=True, params=["", "1"], ids=["buffered", "unbuffered"])
+    def buffering(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What cannot be written fails at once, or at the very end."""
+        monkeypatch.setenv("PYTHONUNBUFFERED", request.param)
+
     @pytest.mark.parametrize("arguments", [[], ["--format", "env"], STORE])
     def test_reader_that_has_gone(self, arguments: list[str]) -> None:
         """As in `| head -0`: nobody is there to be told, but the exit code tells."""
