@@ -108,6 +108,7 @@ SAVED = {
     "mail, quoted-printable": mail(PLAIN, PAGE),
     "mail, base64": mail(PLAIN, PAGE, encoding="base64"),
     "mail of HTML alone": mail(None, PAGE),
+    "mail of HTML alone, base64": mail(None, HTML % "<wbr>".join(lines(BLOCK, 30)), encoding="base64"),
     "mail whose text has only a part": mail(TEXT.format(block=BLOCK[:50]), PAGE),
     "mail of HTML with breaks": mail(None, HTML % "<br>\n".join(lines(BLOCK, 30))),
     "mail of HTML with chances to wrap": mail(None, HTML % "<wbr>".join(lines(BLOCK, 30)).replace("=", "&#61;")),
