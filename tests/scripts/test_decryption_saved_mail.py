@@ -104,7 +104,7 @@ SAVED = {
     "twice without a gap": (BLOCK + BLOCK).encode(),
     "cut first, then whole": f"{BLOCK[:90]}\n\n{PLAIN}".encode(),
     "within a line": f"the block ({BLOCK}), see?".encode(),
-    "with invisible characters": "\u200b".join(lines(BLOCK, 10)).encode(),
+    "with invisible characters": "\u00ad\u200b\u2060\ufeff".join(lines(BLOCK, 10)).encode(),
     "mail, quoted-printable": mail(PLAIN, PAGE),
     "mail, base64": mail(PLAIN, PAGE, encoding="base64"),
     "mail of HTML alone": mail(None, PAGE),
