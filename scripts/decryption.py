@@ -1130,18 +1130,9 @@ def _malformed(path: Path, error: configparser.Error) -> Mishap:
 
 def _line(error: configparser.Error) -> str:
     """Say where the fault is. The error's own message may quote the line, and a secret with it."""
-    if isinstance(
-        error,
-        (
-            configparser.MissingSectionHeaderError,
-            configparser.DuplicateSectionError,
-            configparser.DuplicateOptionError,
-        ),
-    ):
-        return f", line {error.lineno}"
-    if isinstance(error, configparser.ParsingError):
-        return f", line {error.errors[0][0]}"
-    return ""
+    errors = getattr(error, "errors", None)  # of ParsingError; others have lineno
+    number = errors[0][0] if errors else getattr(error, "lineno", None)
+    return f", line {number}" if number else ""
 
 
 def with_profile(content: str, profile: str, pair: KeyPair) -> str:
