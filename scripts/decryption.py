@@ -746,10 +746,12 @@ def _caller(session: "Session") -> "Owner | None":
 def wrong_reader(caller: Owner, parameter: str, account: "str | None", reader: str) -> "str | None":
     """Say who signed in, and whom the mail is for; None if they are the same, as far as the command tells."""
     folder, _, name = parameter.rpartition("/")
-    addressee, is_it = name, caller.is_called(name)
-    if folder.endswith("/iam-id"):
+    addressee, is_it = "somebody", True  # a parameter that the service has not named
+    if folder.endswith("/iam"):
+        addressee, is_it = name, caller.is_called(name)
+    elif folder.endswith("/iam-id"):
         addressee, is_it = f"the user with the id {name}", caller.user_id == name
-    if caller.name and is_it and account in {None, caller.account}:
+    if is_it and account in {None, caller.account}:
         return None
     return (
         f"You are {caller} (by {reader}), and the mail is for {addressee}{f' in {account}' if account else ''}: use "
@@ -1128,18 +1130,9 @@ def _malformed(path: Path, error: configparser.Error) -> Mishap:
 
 def _line(error: configparser.Error) -> str:
     """Say where the fault is. The error's own message may quote the line, and a secret with it."""
-    if isinstance(
-        error,
-        (
-            configparser.MissingSectionHeaderError,
-            configparser.DuplicateSectionError,
-            configparser.DuplicateOptionError,
-        ),
-    ):
-        return f", line {error.lineno}"
-    if isinstance(error, configparser.ParsingError):
-        return f", line {error.errors[0][0]}"
-    return ""
+    errors = getattr(error, "errors", None)  # of ParsingError; others have lineno
+    number = errors[0][0] if errors else getattr(error, "lineno", None)
+    return f", line {number}" if number else ""
 
 
 def with_profile(content: str, profile: str, pair: KeyPair) -> str:

@@ -43,7 +43,7 @@ def test_every_format_is_named() -> None:
 def test_its_commands_are_understood() -> None:
     """Dots stand for the rest of the mail's command."""
     for command in commands():
-        words = command.partition("decryption.py ")[2].partition("|")[0].strip(' \\)"')
+        words = command.partition("decryption.py ")[2].partition("|")[0].strip(' )"')
         options = decryption._parser().parse_args(words.replace("--region …", "").replace("…", "").split())
         assert options.profile or options.format
 

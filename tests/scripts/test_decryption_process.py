@@ -45,6 +45,7 @@ def credentials_file(aws_environment: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     aws_environment.parent.mkdir()
     aws_environment.write_text(IN_USE)
+    aws_environment.chmod(0o600)
     return aws_environment
 
 
@@ -118,12 +119,18 @@ class TestPythons:
         assert names == {"boto3", "cryptography"}
 
 
+# A shell lets what it starts in the background ignore Ctrl-C, and these tests may be there.
+HEED_CTRL_C = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 class Waiting:
     """The command, started where a test can tell how far it is."""
 
     def __init__(self, *arguments: str, stdin: int = subprocess.DEVNULL, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [sys.executable, "-c", HEED_CTRL_C, *COMMAND, *arguments],
             env={**os.environ, **environment},
             stdin=stdin,
             stdout=subprocess.PIPE,
@@ -280,6 +287,11 @@ class TestPaste:
 
 
 class TestPipes:
+    @pytest.fixture(autouse=True, params=["", "1"], ids=["buffered", "unbuffered"])
+    def buffering(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What cannot be written fails at once, or at the very end."""
+        monkeypatch.setenv("PYTHONUNBUFFERED", request.param)
+
     @pytest.mark.parametrize("arguments", [[], ["--format", "env"], STORE])
     def test_reader_that_has_gone(self, arguments: list[str]) -> None:
         """As in `| head -0`: nobody is there to be told, but the exit code tells."""

@@ -183,6 +183,17 @@ class TestWhomTheMailIsFor:
             f"AIDAFAKE000000CAROL: {self.YOURS}"
         )
 
+    def test_parameter_of_another_name_is_nobodys(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
+        """Only the names that the service gives say who a mail is for; the account is known all the same."""
+        aws.refusals["/team/key"] = ("AccessDeniedException", "")
+        aws_environment.write_text(profile("default", BOB) + profile("other", ELSEWHERE))
+        command = ("--region", REGION, "--parameter", "/team/key", "--account", ACCOUNT)
+
+        assert "the mail is for somebody" not in told("--aws-profile", "default", *command)
+        assert f"You are alice in 444455556666 (by the profile other), and the mail is for somebody in {ACCOUNT}" in (
+            told("--aws-profile", "other", *command)
+        )
+
     def test_credentials_of_the_environment_are_named(self, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
         """They may be left over from something else."""
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", ROLE)
