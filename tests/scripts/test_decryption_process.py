@@ -263,7 +263,7 @@ class TestPaste:
                 check=False,
                 timeout=60,
             )
-            tty.setcbreak(stdin, termios.TCSANOW)  # shows what a line without an end has left
+            tty.setcbreak(stdin.fileno(), termios.TCSANOW)  # shows what a line without an end has left
             left = select.select([stdin], [], [], 0)[0]
 
         assert (done.returncode, SECRET in done.stdout.decode(), left) == (0, True, [])

@@ -201,7 +201,8 @@ class TestWhomTheMailIsFor:
 
         assert told(*COMMAND) == (
             f"You are the role admin in {ACCOUNT} (signed in with AWS_ACCESS_KEY_ID in the environment), and the mail "
-            f"is for alice in {ACCOUNT}: use the key that it replaces, with --aws-profile NAME (you have no profile yet)."
+            f"is for alice in {ACCOUNT}: use the key that it replaces, with --aws-profile NAME (you have "
+            "no profile yet)."
         )
 
     def test_same_name_in_another_account_has_an_encryption_key_too(
