@@ -213,7 +213,7 @@ def start() -> int:
     except BrokenPipeError:  # whoever was to read this has gone
         _abandon(sys.stdout)
     except OSError as error:
-        _tell(f"decryption.py: the output could not be written ({error.strerror}): look at where it goes.")
+        _tell(f"decryption.py: the output could not be written ({error.strerror}): check where it goes.")
         _abandon(sys.stdout)
     return 1
 
@@ -404,7 +404,7 @@ def decode(content: bytes, name: str) -> str:
     utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = content.lstrip(b"\xef\xbb\xbf\xfe\xff").replace(b"\0", b"")  # in UTF-16, a letter has a zero beside it
     if b"\0" in content and not utf_16 and BLOCK_START.encode() not in text:
-        raise Mishap(f"{name} is no text: save the mail as text (.txt) or .eml, or copy the block from it.")
+        raise Mishap(f"{name} is not a text file: save the mail as text (.txt) or .eml, or copy the block from it.")
     return text.decode("utf-8", "replace")
 
 
@@ -455,7 +455,9 @@ def find_block(text: str) -> str:
         raise Mishap(
             "The block is damaged or cut off: copy all of it from the mail, from gAAAAA to its last character."
         )
-    raise Mishap(f"There is no block here, which begins with {BLOCK_START}: copy it from the mail with the new key.")
+    raise Mishap(
+        f"No encrypted block found, which would begin with {BLOCK_START}: copy it from the mail with the new key."
+    )
 
 
 def _readings(text: str) -> Iterator[str]:
@@ -604,7 +606,7 @@ def _ask_aws(options: argparse.Namespace, environment: Mapping[str, str]) -> Key
     reader = f"the profile {profile}" if profile else "your usual AWS credentials"
     if not profile and environment.get(ACCESS_KEY_ID.upper()):
         reader = "AWS_ACCESS_KEY_ID in the environment"
-    with _towards_aws("AWS could not be asked for the encryption key"):
+    with _towards_aws("Could not get the encryption key from AWS"):
         try:
             session = boto3.Session(profile_name=profile, region_name=options.region)
             parameter = options.parameter
@@ -646,9 +648,9 @@ def _towards_aws(failed: str, remedy: str = "") -> Iterator[None]:
     except NoRegionError:
         why = "no AWS region is set: name the one from the mail with --region."
     except (ResponseParserError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
-        why = "what answered is not AWS: look at your network (a proxy, a sign-in page) and AWS_ENDPOINT_URL."
+        why = "the answer did not come from AWS: check your network (a proxy, a sign-in page) and AWS_ENDPOINT_URL."
     except (HTTPClientError, NoConnection) as error:
-        why = f"{_one_line(error)}: look at your network (a proxy, a VPN), and try again."
+        why = f"{_one_line(error)}: check your network (a proxy, a VPN), and try again."
     except (BotoCoreError, ValueError) as error:
         why = _one_line(error)
     if why:
@@ -753,9 +755,10 @@ def wrong_reader(caller: Owner, parameter: str, account: "str | None", reader: s
         addressee, is_it = f"the user with the id {name}", caller.user_id == name
     if is_it and account in {None, caller.account}:
         return None
+    where = f" in {account}" if account else ""
     return (
-        f"You are {caller} (by {reader}), and the mail is for {addressee}{f' in {account}' if account else ''}: use "
-        f"the key that it replaces, with --aws-profile NAME ({_your_profiles()})."
+        f"You are {caller} (signed in with {reader}), and the mail is for {addressee}{where}: use the key that it "
+        f"replaces, with --aws-profile NAME ({_your_profiles()})."
     )
 
 
@@ -801,7 +804,7 @@ def _owner_of(pair: KeyPair, options: argparse.Namespace) -> Owner:
     _boto3()
     from botocore.exceptions import ClientError  # noqa: PLC0415 - needs boto3
 
-    failed = f"The new key {pair.access_key_id} could not be checked, and nothing was done with it"
+    failed = f"The new key {pair.access_key_id} could not be checked; nothing was done with it"
     with _towards_aws(failed, "Without a check, you get it with --no-check."):
         try:
             return _once_it_is_known(_sts(_settings(pair), options), pair.access_key_id)
@@ -825,7 +828,7 @@ def _owner_of_profile(pair: KeyPair, options: argparse.Namespace) -> "Owner | No
     key_id = present.get(ACCESS_KEY_ID)
     if not _is_pair(present) or key_id == pair.access_key_id:
         return None
-    failed = f"AWS could not be asked whose the key in the profile {options.profile} is, and nothing was done"
+    failed = f"Could not ask AWS whose key is in the profile {options.profile}; nothing was done"
     with _towards_aws(failed, "Unasked, it is replaced with --allow-other-user."):
         try:
             return _owner(_sts(present, options))
@@ -841,7 +844,7 @@ def _has_ended(credentials: Mapping[str, str], options: argparse.Namespace) -> b
     """Tell whether AWS no longer knows a key: it was deleted, or deactivated."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - needs boto3
 
-    with _towards_aws(f"AWS could not be asked about {credentials[ACCESS_KEY_ID]}, and nothing was deleted"):
+    with _towards_aws(f"Could not ask AWS about {credentials[ACCESS_KEY_ID]}; nothing was removed"):
         try:
             _owner(_sts(credentials, options))
         except ClientError as error:
@@ -969,7 +972,7 @@ def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
     when = "already" if replaced == pair.access_key_id else "now"
     _say(f"Access key {pair.access_key_id} of {pair.user} is {when} in the profile {profile} of {path}.")
     if replaced and replaced != pair.access_key_id:
-        gone = f" {older}, which was there, is in the file no more." if older and older != replaced else ""
+        gone = f" {older}, which was there, is no longer in the file." if older and older != replaced else ""
         _say(
             f"It replaced {replaced}, which is now in the profile {previous}.{gone} When AWS has deleted that key, "
             f"remove it from the file: --profile {profile} --delete-previous"
@@ -1115,8 +1118,8 @@ def _edit(path: Path, change: "Callable[[str], str]", *, private: bool = False) 
         raise _malformed(path, error) from None
     except OSError as error:
         raise Mishap(
-            f"{path} cannot be written ({error.strerror}), and is as it was: look at who owns it and its folder, and "
-            "at the space on the disk."
+            f"{path} cannot be written ({error.strerror}), and is as it was: check who owns it and its folder, and "
+            "the space on the disk."
         ) from None
 
 

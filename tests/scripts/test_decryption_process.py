@@ -263,7 +263,7 @@ class TestPaste:
                 check=False,
                 timeout=60,
             )
-            tty.setcbreak(stdin, termios.TCSANOW)  # shows what a line without an end has left
+            tty.setcbreak(stdin.fileno(), termios.TCSANOW)  # shows what a line without an end has left
             left = select.select([stdin], [], [], 0)[0]
 
         assert (done.returncode, SECRET in done.stdout.decode(), left) == (0, True, [])
@@ -283,7 +283,7 @@ class TestPaste:
             )
 
         assert done.returncode == 1
-        assert b"There is no block here" in done.stderr
+        assert b"No encrypted block found" in done.stderr
 
 
 class TestPipes:
@@ -322,7 +322,7 @@ class TestPipes:
 
         assert (done.returncode, done.stderr) == (
             1,
-            "decryption.py: the output could not be written (No space left on device): look at where it goes.\n",
+            "decryption.py: the output could not be written (No space left on device): check where it goes.\n",
         )
 
     @pytest.mark.parametrize("arguments", ["--format env", "--profile work --no-check"])
@@ -361,7 +361,7 @@ class TestEncodings:
     @pytest.mark.parametrize("name", [b"Schl\xc3\xbcssel.eml", b"Schl\xfcssel.eml", "鍵.eml".encode()])
     def test_file_whose_name_cannot_be_shown(self, terminal: dict[str, str], name: bytes, tmp_path: Path) -> None:
         (tmp_path / os.fsdecode(name)).write_bytes(b"Hello")
-        for file, words in ((name, b"There is no block here"), (b"no-" + name, b"cannot be read (No such file")):
+        for file, words in ((name, b"No encrypted block found"), (b"no-" + name, b"cannot be read (No such file")):
             done = subprocess.run(
                 [*COMMAND, "--file", bytes(tmp_path) + b"/" + file],
                 env={**os.environ, **terminal},
@@ -381,7 +381,7 @@ class TestEncodings:
         assert (done.returncode, done.stdout, done.stderr) == (0, "Schl\\xfcssel\n", "")
 
 
-REMEDY = "look at who owns it and its folder, and at the space on the disk."
+REMEDY = "check who owns it and its folder, and the space on the disk."
 
 
 class TestWriting:

@@ -313,7 +313,7 @@ class TestWhatItReplaced:
 
         assert said() == (
             f"{self.NOW}It replaced AKIAFAKE00000000OLD1, which is now in the profile work-previous. "
-            f"AKIAFAKE00000000OLD0, which was there, is in the file no more. {self.REMOVE}"
+            f"AKIAFAKE00000000OLD0, which was there, is no longer in the file. {self.REMOVE}"
         )
 
     def test_second_run_says_that_nothing_is_new(self, file: Path, said: Callable[[], str]) -> None:
@@ -470,7 +470,7 @@ class TestDeletePrevious:
         code, words = told()
 
         assert (code, words.count("\n")) == (1, 1)
-        assert f"AWS could not be asked about {self.OLD_KEY}, and nothing was deleted" in words
+        assert f"Could not ask AWS about {self.OLD_KEY}; nothing was removed" in words
         assert file.read_text() == self.BOTH
 
     @pytest.mark.usefixtures("aws")

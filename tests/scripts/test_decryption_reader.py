@@ -169,7 +169,7 @@ class TestWhomTheMailIsFor:
         aws_environment.write_text(profile("default", key_id))
 
         assert told(*COMMAND) == (
-            f"You are {you} (by the profile default), and the mail is for alice in {ACCOUNT}: {self.YOURS}"
+            f"You are {you} (signed in with the profile default), and the mail is for alice in {ACCOUNT}: {self.YOURS}"
         )
 
     def test_user_by_id(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
@@ -179,8 +179,8 @@ class TestWhomTheMailIsFor:
         aws_environment.write_text(profile("default", ALICE))
 
         assert told("--profile", "default", "--region", REGION, "--parameter", parameter) == (
-            f"You are alice in {ACCOUNT} (by the profile default), and the mail is for the user with the id "
-            f"AIDAFAKE000000CAROL: {self.YOURS}"
+            f"You are alice in {ACCOUNT} (signed in with the profile default), and the mail is for the user with the "
+            f"id AIDAFAKE000000CAROL: {self.YOURS}"
         )
 
     def test_parameter_of_another_name_is_nobodys(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
@@ -190,7 +190,7 @@ class TestWhomTheMailIsFor:
         command = ("--region", REGION, "--parameter", "/team/key", "--account", ACCOUNT)
 
         assert "the mail is for somebody" not in told("--aws-profile", "default", *command)
-        assert f"You are alice in 444455556666 (by the profile other), and the mail is for somebody in {ACCOUNT}" in (
+        assert f"(signed in with the profile other), and the mail is for somebody in {ACCOUNT}" in (
             told("--aws-profile", "other", *command)
         )
 
@@ -200,8 +200,9 @@ class TestWhomTheMailIsFor:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-real-secret")
 
         assert told(*COMMAND) == (
-            f"You are the role admin in {ACCOUNT} (by AWS_ACCESS_KEY_ID in the environment), and the mail is for alice "
-            f"in {ACCOUNT}: use the key that it replaces, with --aws-profile NAME (you have no profile yet)."
+            f"You are the role admin in {ACCOUNT} (signed in with AWS_ACCESS_KEY_ID in the environment), and the mail "
+            f"is for alice in {ACCOUNT}: use the key that it replaces, with --aws-profile NAME (you have "
+            "no profile yet)."
         )
 
     def test_same_name_in_another_account_has_an_encryption_key_too(
@@ -212,8 +213,8 @@ class TestWhomTheMailIsFor:
         aws_environment.write_text(profile("default", ELSEWHERE))
 
         assert told(*COMMAND) == (
-            f"You are alice in 444455556666 (by the profile default), and the mail is for alice in {ACCOUNT}: "
-            f"{self.YOURS}"
+            "You are alice in 444455556666 (signed in with the profile default), and the mail is for alice in "
+            f"{ACCOUNT}: {self.YOURS}"
         )
 
     def test_right_user_may_have_the_wrong_region_or_no_policy(self, aws_environment: Path, told: Told) -> None:
@@ -282,7 +283,7 @@ class TestTheWayToAws:
         del aws
         aws_environment.write_text(profile("default", ALICE))
 
-    NOT_AWS = "what answered is not AWS: look at your network (a proxy, a sign-in page) and AWS_ENDPOINT_URL."
+    NOT_AWS = "the answer did not come from AWS: check your network (a proxy, a sign-in page) and AWS_ENDPOINT_URL."
 
     @pytest.mark.parametrize(
         "page", [b"<html><body>Welcome to the hotel<br></body></html>", b"<html/>", b"[]", b"{}", b"\xff\0"]
@@ -292,7 +293,7 @@ class TestTheWayToAws:
         aws.page = page
         command = ("--profile", "default", "--region", REGION) if own else COMMAND
 
-        assert told(*command) == f"AWS could not be asked for the encryption key: {self.NOT_AWS}"
+        assert told(*command) == f"Could not get the encryption key from AWS: {self.NOT_AWS}"
 
     def test_sign_in_page_while_the_pair_is_checked(
         self, aws: LoopbackAws, told: Told, monkeypatch: pytest.MonkeyPatch
@@ -301,7 +302,7 @@ class TestTheWayToAws:
         aws.page = b"<html><body>Welcome to the hotel<br></body></html>"
 
         assert told("--profile", "default", "--region", REGION) == (
-            f"The new key {PAIR.access_key_id} could not be checked, and nothing was done with it: {self.NOT_AWS} "
+            f"The new key {PAIR.access_key_id} could not be checked; nothing was done with it: {self.NOT_AWS} "
             "Without a check, you get it with --no-check."
         )
 
@@ -309,21 +310,20 @@ class TestTheWayToAws:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
         assert told(*COMMAND) == (
-            "AWS could not be asked for the encryption key: Could not connect to the endpoint URL: "
-            '"http://127.0.0.1:1/": look at your network (a proxy, a VPN), and try again.'
+            "Could not get the encryption key from AWS: Could not connect to the endpoint URL: "
+            '"http://127.0.0.1:1/": check your network (a proxy, a VPN), and try again.'
         )
 
     def test_endpoint_that_is_no_address(self, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
 
-        assert told(*COMMAND) == "AWS could not be asked for the encryption key: Invalid endpoint: nonsense"
+        assert told(*COMMAND) == "Could not get the encryption key from AWS: Invalid endpoint: nonsense"
 
     def test_no_region(self, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
 
         assert told("--profile", "default") == (
-            "AWS could not be asked for the encryption key: no AWS region is set: name the one from the mail with "
-            "--region."
+            "Could not get the encryption key from AWS: no AWS region is set: name the one from the mail with --region."
         )
 
     def test_no_credentials(self, aws_environment: Path, told: Told) -> None:
@@ -338,7 +338,7 @@ class TestTheWayToAws:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", ALICE)
 
         assert told(*COMMAND) == (
-            "AWS could not be asked for the encryption key: Partial credentials found in env, missing: "
+            "Could not get the encryption key from AWS: Partial credentials found in env, missing: "
             "AWS_SECRET_ACCESS_KEY"
         )
 
@@ -352,7 +352,7 @@ class TestTheWayToAws:
         aws_environment.write_bytes(content)
 
         assert told(*COMMAND) == (
-            f"AWS could not be asked for the encryption key: Unable to parse config file: {aws_environment}"
+            f"Could not get the encryption key from AWS: Unable to parse config file: {aws_environment}"
         )
 
     def test_answer_that_is_no_key(self, aws: LoopbackAws, told: Told) -> None:

@@ -188,11 +188,13 @@ class TestWhereItIsNot:
 
     @pytest.mark.parametrize("content", [b"\x7fELF\x02\x01\0\0", b"%PDF-1.7\n\0\1\2", bytes(1000)])
     def test_binary(self, content: bytes, told: Callable[[bytes], str]) -> None:
-        assert told(content) == ("MAIL is no text: save the mail as text (.txt) or .eml, or copy the block from it.")
+        assert told(content) == (
+            "MAIL is not a text file: save the mail as text (.txt) or .eml, or copy the block from it."
+        )
 
     def test_another_mail(self, told: Callable[[bytes], str]) -> None:
         assert told(mail("Lunch?")) == (
-            "There is no block here, which begins with gAAAAA: copy it from the mail with the new key."
+            "No encrypted block found, which would begin with gAAAAA: copy it from the mail with the new key."
         )
 
     @pytest.mark.parametrize("content", [b"", b" \r\n\r\n", b"\xff\xfe"])
