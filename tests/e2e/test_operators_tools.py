@@ -62,13 +62,13 @@ def test_look_ahead_rotate_and_move_over(account: LocalCloud, tmp_path: Path) ->
     assert json.loads(rotation.stdout)["rotated"] == 1
 
     file = tmp_path / "credentials"
-    command = ["scripts/decryption.py", *_arguments(account, "alice@example.com"), "--profile", "work"]
+    command = ["scripts/decryption.py", *_arguments(account, "alice@example.com")]
     block = reader.block(_mail(account, "alice@example.com"))
     moved = _run(account, *command, credentials=old, credentials_file=file, given=block)
 
     assert moved.returncode == 0, moved.stderr
     assert "arn:aws:iam::111122223333:user/alice" in moved.stderr
-    new = _profile(file, "work")
+    new = _profile(file, "default")
     assert new.access_key_id in account.keys("alice")
     assert new.secret_access_key not in moved.stdout + moved.stderr
 
@@ -93,7 +93,7 @@ def test_a_key_that_is_gone_is_not_taken_into_use(
     successor = next(key for key in account.keys("carol") if key != old.access_key_id)
     account.root.iam.delete_access_key(UserName="carol", AccessKeyId=successor)
     file = tmp_path / "credentials"
-    before = f"[work]\naws_access_key_id = {old.access_key_id}\naws_secret_access_key = {old.secret_access_key}\n"
+    before = f"[default]\naws_access_key_id = {old.access_key_id}\naws_secret_access_key = {old.secret_access_key}\n"
     file.write_text(before)
     for variable, value in _environment(account, old, file).items():
         monkeypatch.setenv(variable, value)
@@ -101,7 +101,7 @@ def test_a_key_that_is_gone_is_not_taken_into_use(
 
     monkeypatch.setattr(sys, "stdin", io.StringIO(reader.block(_mail(account, "carol@example.com"))))
 
-    code = decryption.main([*_arguments(account, "carol@example.com"), "--profile", "work"])
+    code = decryption.main(_arguments(account, "carol@example.com"))
 
     assert code == 1
     assert f"{successor} (InvalidClientTokenId)" in capsys.readouterr().err
@@ -140,7 +140,7 @@ def _environment(account: LocalCloud, credentials: Credentials, credentials_file
 
 def _arguments(account: LocalCloud, address: str) -> list[str]:
     """Take what follows the script's name in the command of the mail to an address."""
-    return shlex.split(reader.decrypt_command(_mail(account, address)))[2:]
+    return shlex.split(reader.decrypt_command(_mail(account, address)).removeprefix("uv run decryption.py "))
 
 
 def _mail(account: LocalCloud, address: str) -> Mail:
