@@ -1,6 +1,6 @@
 """What the emulator's process can be told and asked besides AWS's own API, over HTTP on the same port.
 
-The one half runs in that process (``serve``), the other is for whoever drives it (``age``, ``mail_tags``).
+The one half runs in that process (``serve``), the other is for whoever drives it (``age``, ``mail_extras``).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application: https://asgi.readthedocs.io/en/latest/specs/main.html"""
 
 _AGE = "/_local_cloud/age/"
-_MAIL_TAGS = "/_local_cloud/mail-tags"
+_MAIL_EXTRAS = "/_local_cloud/mail-extras"
 
 
 def serve(
-    emulator: Application, *, age: Callable[[timedelta], None], tags: Callable[[], Mapping[str, Mapping[str, str]]]
+    emulator: Application, *, age: Callable[[timedelta], None], extras: Callable[[], Mapping[str, Mapping[str, Any]]]
 ) -> Application:
-    """Give the emulator as an application that can be told that time has passed, and asked for the tags of mails.
+    """Give the emulator as an application that can be told that time has passed, and asked for the extras of mails.
 
     Args:
         emulator: what answers everything else.
         age: makes the uses of keys older.
-        tags: gives the tags of mails by their ids.
+        extras: gives tags, headers and calendar of mails by their ids.
     """
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -34,8 +34,8 @@ def serve(
         if path.startswith(_AGE):
             age(timedelta(seconds=int(path.removeprefix(_AGE))))
             await _answer(send, {})
-        elif path == _MAIL_TAGS:
-            await _answer(send, tags())
+        elif path == _MAIL_EXTRAS:
+            await _answer(send, extras())
         else:
             await emulator(scope, receive, send)
 
@@ -47,10 +47,10 @@ def age(endpoint: str, passed: timedelta) -> None:
     _ask(f"{endpoint}{_AGE}{round(passed.total_seconds())}")
 
 
-def mail_tags(endpoint: str) -> Mapping[str, Mapping[str, str]]:
-    """Read the tags of the mails that an emulator's SES was given, by the mails' ids."""
-    tags: Mapping[str, Mapping[str, str]] = _ask(f"{endpoint}{_MAIL_TAGS}")
-    return tags
+def mail_extras(endpoint: str) -> Mapping[str, Mapping[str, Any]]:
+    """Read tags, headers and calendar of the mails that an emulator's SES was given, by the mails' ids."""
+    extras: Mapping[str, Mapping[str, Any]] = _ask(f"{endpoint}{_MAIL_EXTRAS}")
+    return extras
 
 
 async def _answer(send: Any, content: object) -> None:

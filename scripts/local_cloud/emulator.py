@@ -16,7 +16,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
 
-from scripts.local_cloud import clock, control, iam_context, key_index, last_use, mail_tags
+from scripts.local_cloud import clock, control, iam_context, key_index, last_use, mail_extras
 
 _KEEP_ALIVE_SECONDS = 3600
 
@@ -32,9 +32,9 @@ def main() -> None:
     clock.keep()
     key_index.keep()
     last_use.remember()
-    mail_tags.keep()
+    mail_extras.keep()
     iam_context.tell()
-    application = control.serve(app, age=last_use.age, tags=mail_tags.of_mails)
+    application = control.serve(app, age=last_use.age, extras=mail_extras.of_mails)
     config = Config()
     config.bind = [f"fd://{sys.argv[1]}"]
     config.graceful_timeout = 1

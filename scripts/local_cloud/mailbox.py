@@ -13,12 +13,14 @@ from scripts.local_cloud.server import ACCOUNT_ID
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """A mail as its reader gets it; and the tags that SES was given with it."""
+    """A mail as its reader gets it, with the file that goes along; and the tags that SES was given with it."""
 
     to: str
     subject: str
     text: str
     html: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    calendar: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -27,14 +29,14 @@ def sent_through_ses(endpoint: str) -> list[Mail]:
     url = f"{endpoint}/_ministack/ses/messages?account={ACCOUNT_ID}"
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - http, on loopback
         messages = json.load(answer)["messages"].get(ACCOUNT_ID, [])
-    tags = control.mail_tags(endpoint)
+    extras = control.mail_extras(endpoint)
     return [
         Mail(
             to=message["To"][0],
             subject=message["Subject"],
             text=message["BodyText"],
             html=message["BodyHtml"],
-            tags=tags[message["MessageId"]],
+            **extras[message["MessageId"]],
         )
         for message in messages
     ]

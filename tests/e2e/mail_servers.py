@@ -58,6 +58,8 @@ class SmtpServer(Controller):
                 subject=message["Subject"],
                 text=text.get_content(),
                 html=html.get_content(),
+                headers=dict(message.items()),
+                calendar=next((file.get_content() for file in message.iter_attachments()), None),
             )
         )
         return "250 OK"
@@ -104,7 +106,14 @@ class _MailgunHandler(BaseHTTPRequestHandler):
             self._answer(401, "Forbidden")
             return
         self.server.mails.append(
-            Mail(to=form["to"], subject=form["subject"], text=form["text"], html=form["html"]),
+            Mail(
+                to=form["to"],
+                subject=form["subject"],
+                text=form["text"],
+                html=form["html"],
+                headers={name.removeprefix("h:"): value for name, value in form.items() if name.startswith("h:")},
+                calendar=form.get("attachment"),
+            ),
         )
         self._answer(200, "Queued. Thank you.")
 

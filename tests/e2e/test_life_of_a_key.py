@@ -38,6 +38,9 @@ def test_a_key_is_replaced_and_deleted(post: Post, encrypted: bool) -> None:
         "rotateAfterDays": "0",
         "deleteAfterDays": str(GRACE_DAYS),
         "encryptKeyPair": str(encrypted).lower(),
+        "helpUrl": "https://wiki.example.com/keys",
+        "supportContact": "#cloud-help",
+        "replyTo": "help@example.com",
         **post.config,
     }
     with cloud.deployed(config, post.environment) as account:
@@ -58,6 +61,8 @@ def test_a_key_is_replaced_and_deleted(post: Post, encrypted: bool) -> None:
         mails = {mail.to: mail for mail in post.mails(account)}
         new = {name: _read(mails[address], old[name], account, encrypted) for name, address in PEOPLE.items()}
         assert (summary["rotated"], summary["failed"]) == (2, {})
+        for name, address in PEOPLE.items():
+            _check_what_goes_along(mails[address], old[name], new[name])
         assert all(_holder(account, pair) == name for name, pair in [*old.items(), *new.items()])
 
         assert account.rotate()["in_grace"] == len(PEOPLE)
@@ -72,6 +77,9 @@ def test_a_key_is_replaced_and_deleted(post: Post, encrypted: bool) -> None:
         assert _encryption_keys(account) == []
         assert [item["status"]["S"] for item in account.ledger.items()] == ["current"] * len(PEOPLE)
         farewells = {mail.to: mail for mail in post.mails(account)[len(PEOPLE) :]}
+        assert all(
+            farewells[address].headers["References"] == mails[address].headers["References"] for address in mails
+        )
         assert {address: old[name].access_key_id in farewells[address].text for name, address in PEOPLE.items()} == (
             dict.fromkeys(PEOPLE.values(), True)
         )
@@ -90,6 +98,18 @@ def _read(mail: Mail, old: Credentials, account: LocalCloud, encrypted: bool) ->
     assert pair.secret_access_key not in mail.text + mail.html
     assert SSM_NAME.fullmatch(reader.parameter(mail))
     return pair
+
+
+def _check_what_goes_along(mail: Mail, old: Credentials, new: Credentials) -> None:
+    """Whichever service brings a mail, its reader finds whom to ask, the thread and the deadline."""
+    assert "https://wiki.example.com/keys" in mail.text
+    assert "#cloud-help" in mail.text
+    assert mail.headers["Reply-To"] == "help@example.com"
+    assert mail.headers["Auto-Submitted"] == "auto-generated"
+    assert old.access_key_id in mail.headers["References"]
+    assert mail.calendar is not None
+    assert new.access_key_id in mail.calendar
+    assert new.secret_access_key not in mail.calendar
 
 
 def _holder(account: LocalCloud, pair: Credentials) -> str:
