@@ -62,10 +62,11 @@ bench: setup ## Count the calls and take the time of a run
 screenshots: setup ## Take the pictures in docs/ anew; needs Chromium
 	$(BIN)/python -m scripts.screenshots
 
+# What all need together comes first: MiniStack says exactly which botocore.
 lock: setup ## Pin the newest versions of everything, with hashes
-	$(LOCK) --upgrade requirements.in -o requirements.txt
-	$(LOCK) --upgrade functions/requirements.in -o functions/requirements.txt
-	$(LOCK) --upgrade requirements-dev.in -c requirements.txt -c functions/requirements.txt -o requirements-dev.txt
+	$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
+	$(LOCK) --upgrade requirements.in -c requirements-dev.txt -o requirements.txt
+	$(LOCK) --upgrade functions/requirements.in -c requirements-dev.txt -o functions/requirements.txt
 	$(LOCK) --upgrade requirements-audit.in -o requirements-audit.txt
 
 clean: ## Remove everything that was built or installed
