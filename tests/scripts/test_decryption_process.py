@@ -107,7 +107,7 @@ class TestPythons:
         assert {(done.returncode, done.stdout, done.stderr) for done in answers.values()} <= {(1, "", self.TOO_OLD)}
 
     def test_what_uv_reads_agrees_with_it(self) -> None:
-        """PEP 723: https://packaging.python.org/en/latest/specifications/inline-script-metadata/."""
+        """The pattern is that of PEP 723."""
         found = re.findall(r"(?m)^# /// script$\s(?P<content>(?:^#(?:| .*)$\s)+)^# ///$", SOURCE)
         metadata = tomllib.loads("".join(line[2:] + "\n" for line in found[0].splitlines()))
 

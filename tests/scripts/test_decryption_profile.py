@@ -197,6 +197,21 @@ class TestFile:
         assert file.read_text() == f"[work]\n{OLD}"
         assert list(file.parent.iterdir()) == [file]
 
+    def test_file_that_somebody_holds_open_on_windows(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """There, a file that is open cannot be replaced."""
+        file.write_text(f"[work]\n{OLD}")
+
+        def locked(*_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "replace", locked)
+
+        with pytest.raises(decryption.Mishap, match=r"cannot be written \(Permission denied\), and is as it was"):
+            decryption.store(PAIR, "work", file)
+
+        assert file.read_text() == f"[work]\n{OLD}"
+        assert list(file.parent.iterdir()) == [file]
+
     @pytest.mark.parametrize(
         "broken",
         [

@@ -225,6 +225,27 @@ class TestWhereItIsNot:
             f"{BLOCK[:12]}... of 2030-03-02 12:00 UTC): take that of your newest mail, alone."
         )
 
+    @pytest.mark.parametrize(
+        ("path", "reason"),
+        [
+            ("/", "Is a directory"),
+            ("/nowhere/mail.eml", "No such file or directory"),
+            ("/dev/null/mail.eml", "Not a directory"),
+            ("/proc/self/mem", "Input/output error"),
+            ("mail\0.eml", "embedded null byte"),
+            ("m" * 300, "File name too long"),
+        ],
+    )
+    def test_file_that_cannot_be_read(self, path: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+        code = decryption.main(["--file", path])
+
+        shown = path.replace("\0", r"\x00")
+        assert (code, *capsys.readouterr()) == (
+            1,
+            "",
+            f"decryption.py: {shown} cannot be read ({reason}): check the path given with --file.\n",
+        )
+
     def test_huge(self, told: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch) -> None:
         """Nobody waits for a disk image to be searched."""
         monkeypatch.setattr(decryption, "LARGEST_MAIL", 1000)
