@@ -121,15 +121,28 @@ def _parser() -> argparse.ArgumentParser:
     whom.add_argument("--group", metavar="NAME", help="all users of this group")
     whom.add_argument("--path", type=_path, help="all users whose IAM path begins so, such as /developers/")
     instead.add_argument(
-        "--email", metavar="TEMPLATE", help="their address, in which {user} stands for the user's name"
+        "--email", metavar="TEMPLATE", type=_template, help="their address, in which {user} stands for the user's name"
     )
     for tag, option in (
         (tags.ROTATE_AFTER_DAYS, "--rotate-after-days"),
         (tags.DELETE_AFTER_DAYS, "--delete-after-days"),
     ):
-        instead.add_argument(option, metavar="DAYS", help=f"their {tag} (default: not set)")
+        instead.add_argument(option, metavar="DAYS", type=_days, help=f"their {tag} (default: not set)")
     aws.add_options(parser, region="a region of the partition, where it is not AWS's main one")
     return parser
+
+
+def _template(value: str) -> str:
+    """Refuse here what would be wrong for everybody; a user's name may be an address itself."""
+    if value != USER and not tags.is_address(value.replace(USER, "user")):
+        raise argparse.ArgumentTypeError(f"{value!r} makes no e-mail address; it may be such as '{{user}}@example.com'")
+    return value
+
+
+def _days(value: str) -> str:
+    if not tags.is_day_count(value):
+        raise argparse.ArgumentTypeError(f"{value!r} is no whole number from 0 to {tags.HIGHEST_DAYS}")
+    return value
 
 
 def _path(value: str) -> str:

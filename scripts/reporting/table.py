@@ -71,7 +71,11 @@ def _narrow(survey: Survey) -> Table:
         if user.step:
             verdict.append("\n").append_text(_next(user.step, survey.taken_at))
         rows = [row for key in user.keys for row in _key_rows(key)] or [_no_key(user)]
-        table.add_row(_text(user.name), verdict, *(Text("\n").join(cells) for cells in zip(*rows, strict=True)))
+        table.add_row(
+            _name(user, with_email=user.decision is None),
+            verdict,
+            *(Text("\n").join(cells) for cells in zip(*rows, strict=True)),
+        )
         table.add_section()
     return table
 
@@ -106,11 +110,15 @@ def _roomy(survey: Survey) -> Table:
 
 
 def _user_cells(user: UserReport, now: datetime) -> tuple[Text, ...]:
-    name = _text(user.name)
-    if user.email:
-        name.append(f"\n{printable(user.email)}", style="dim")
     limits = f"{user.policy.rotate_after_days} + {user.policy.delete_after_days}" if user.policy else "?"
+    name = _name(user, with_email=True)
     return name, _verdict(user, now), _next(user.step, now) if user.step else Text("-"), Text(limits)
+
+
+def _name(user: UserReport, *, with_email: bool) -> Text:
+    """Write a user's name, and below it the address; on a narrow table, of those whom somebody has to write to."""
+    name = _text(user.name)
+    return name.append(f"\n{printable(user.email)}", style="dim") if with_email and user.email else name
 
 
 def _verdict(user: UserReport, now: datetime) -> Text:

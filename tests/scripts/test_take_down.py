@@ -6,11 +6,13 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import boto3
 import pytest
 
 from scripts import take_down
+from scripts.taking_down import stack
 from scripts.taking_down.remains import Remains
 
 GONE = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
@@ -111,6 +113,16 @@ class TestCtrlC:
         assert stopped.exists()
         assert found == ["lifted"]
         assert capfd.readouterr().err == "Interrupted: what was done stays done. Run this again to go on.\n"
+
+    def test_pulumi_is_waited_for_however_often_it_is_pressed(self) -> None:
+        """Impatience makes nothing faster, and a state that was not written makes everything slower."""
+        answers = iter([KeyboardInterrupt, KeyboardInterrupt, ("", "")])
+        process = mock.Mock(communicate=mock.Mock(side_effect=answers))
+
+        with pytest.raises(KeyboardInterrupt):
+            stack._waited_for(process)
+
+        assert process.communicate.call_count == 3
 
 
 class TestKmsKey:

@@ -58,6 +58,13 @@ def test_where_a_user_stands(one: UserReport, expected: Standing) -> None:
     assert standing(one, NOW) is expected
 
 
+def test_the_order_is_that_of_the_readme() -> None:
+    assert [one.name for one in sorted(Standing)] == [
+        *("OVERDUE", "UNREADABLE", "UNCONFIRMED", "MISCONFIGURED", "FOREIGN", "HELD"),
+        *("DUE", "DUE_SOON", "IN_GRACE", "FINE"),
+    ]
+
+
 def test_the_worst_come_first() -> None:
     """And of those who stand alike, the ones with the oldest keys."""
     fine = [user(key(age), name=f"fine-{age}") for age in (40, 70, 55)]

@@ -40,7 +40,15 @@ def test_on_80_columns_a_key_takes_a_line_and_a_user_few() -> None:
     lines = shown(80)
 
     assert max(map(len, lines)) <= 80
-    assert len(lines) <= 7 * len(SURVEY.users)
+    assert len(lines) <= 8 * len(SURVEY.users)
+
+
+def test_the_address_of_a_misconfigured_user_is_there_on_any_terminal() -> None:
+    """Somebody has to write to them; it may take two lines."""
+    cells = "".join(line[:20].strip() for line in shown(80))
+
+    assert "frank.hoffmann@example.com" in cells
+    assert "heidi.braun@example.com" not in cells
 
 
 def test_on_wide_terminals_there_are_addresses_and_the_ledger() -> None:
