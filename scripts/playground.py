@@ -61,10 +61,11 @@ and then, for example:
       scripts/examples/iam_users.json
   .venv/bin/python scripts/take_down.py --dry-run
 
-Each user is a profile too, with the key from before: decrypt Greg's mail by
+Each user is a profile too, with the key from before. Move Greg's to his new
+one, from his mail:
 
-  .venv/bin/python scripts/decryption.py --aws-profile greg \\
-      --parameter /ikr/secret/iam/greg
+  .venv/bin/python scripts/decryption.py --profile greg \\
+      --file build/playground/mails/*-greg@example.com.txt
 
 The schedule is off: a run of invoke.py is a day's run. Ctrl-C ends it all."""
 

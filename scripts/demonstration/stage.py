@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scripts.demonstration.cast import Person
+from scripts.invoking.answer import show
 from scripts.local_cloud.clients import ROOT, Clients, Credentials
 from scripts.local_cloud.cloud import LocalCloud
 from scripts.local_cloud.errors import FunctionFailed, UnreadableMail
@@ -79,14 +80,8 @@ class Stage:
             self.console.print(Text(f"{prompt}{line}{end}", "cyan"), soft_wrap=True)
 
     def show_summary(self, summary: Mapping[str, Any]) -> None:
-        """Show what a run of the rotator did: counts and names that are not zero."""
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for name, value in summary.items():
-            details = [f"{key}: {detail}" for key, detail in value.items()] if isinstance(value, dict) else [str(value)]
-            if value:
-                table.add_row(Text(name.replace("_", " ")), Text("\n".join(details)))
-        self.say("The rotator's summary:")
-        self.console.print(Padding(table, (0, 0, 0, 2 * _INDENT)))
+        """Show what a run of the rotator did, as invoke.py does."""
+        self.console.print(Padding(show(summary), (0, 0, 0, _INDENT)))
 
     def show_failure(self, failure: FunctionFailed) -> None:
         """Show why a run of the rotator failed: the first words of it, for each user."""

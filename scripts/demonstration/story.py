@@ -195,7 +195,7 @@ def the_window_ends(stage: Stage) -> None:
         "hal: the old key is deleted, and the new one works",
         list(stage.cloud.keys(HAL.name)) == [new.access_key_id] and stage.answers_as(new) == HAL.name,
     )
-    stage.prove("chloe: the key of 83 days gets a successor", len(stage.cloud.keys(CHLOE.name)) == 1 + 1)
+    stage.prove("chloe: the key of 83 days is replaced", len(stage.cloud.keys(CHLOE.name)) == 1 + 1)
 
 
 def the_operators_look_at_it(stage: Stage) -> None:

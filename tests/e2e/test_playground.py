@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import signal
 import socket
@@ -50,11 +49,8 @@ def test_what_an_operator_and_a_recipient_type(tmp_path: Path) -> None:
         tagging = _python(folder, "scripts/tag_iam_users.py --dry-run scripts/examples/iam_users.json")
         plan = _python(folder, "scripts/take_down.py --dry-run")
         table = _shell(folder, "pulumi stack output tableName")
-        block = re.findall(r"gAAAA\S+", next((folder / "mails").glob("*-greg@example.com.txt")).read_text())[0]
-        opened = _python(
-            folder,
-            f"scripts/decryption.py --aws-profile greg --parameter /ikr/secret/iam/greg --profile new <<< {block}",
-        )
+        mail = next((folder / "mails").glob("*-greg@example.com.txt"))
+        opened = _python(folder, f"scripts/decryption.py --profile greg --file {mail}")
         unknown = _shell(folder, "pulumi up")
         taken_down = _python(folder, "scripts/take_down.py --yes")
         afterwards = [_python(folder, f"scripts/{each}").stderr for each in ("take_down.py --dry-run", "report.py")]
