@@ -7,21 +7,27 @@ machine. The times are this machine's, with each call made to take as long as ch
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+# `python3 scripts/bench.py` puts the folder of this file on the path, not the root of the repository.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from scripts import start
+
+    start.run("scripts.bench")
+
 import argparse
 import contextlib
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-# `python3 scripts/bench.py` puts the folder of this file on the path, not the root of the repository.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from components.bundle import BundleFailed, Target
 from scripts.benchmark import footprint, tables
@@ -137,7 +143,3 @@ def _to_json(latency: float, runs: Sequence[Run], size: int, imports: Mapping[st
         "archive_bytes": size,
     }
     return json.dumps(report, indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

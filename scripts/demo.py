@@ -7,23 +7,28 @@ of the last day. Exit code 1 means that a promise was not kept.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+# `python3 scripts/demo.py` puts the folder of this file on the path, not the root of the repository.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from scripts import start
+
+    start.run("scripts.demo")
+
 import argparse
 import contextlib
 import shutil
-import signal
-import sys
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
-
-# `python3 scripts/demo.py` puts the folder of this file on the path, not the root of the repository.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.demonstration import story
 from scripts.demonstration.stage import Stage
@@ -42,7 +47,7 @@ exit codes: 0 every proof holds; 1 one does not, or the demo could not go on;
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "demo"
 
 
-def main(arguments: Sequence[str] = ()) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Play the demo and return its exit code; argparse itself exits with 2 when it does not understand."""
     argparse.ArgumentParser(
         prog="demo.py",
@@ -50,6 +55,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args(arguments)
+    signal.signal(signal.SIGTERM, _end)
     console = Console()
     started = time.monotonic()
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -85,8 +91,3 @@ def _play(console: Console) -> Stage:
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     """End as after an error, so that the embedded cloud ends as well."""
     sys.exit(128 + number)
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)
-    sys.exit(main(sys.argv[1:]))

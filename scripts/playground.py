@@ -6,24 +6,30 @@ then be tried, without an AWS account.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+# `python3 scripts/playground.py` puts the folder of this file on the path, not the root of the repository.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from scripts import start
+
+    start.run("scripts.playground")
+
 import argparse
 import contextlib
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 from urllib.error import URLError
 
 from rich.console import Console
 from rich.markup import escape
-
-# `python3 scripts/playground.py` puts the folder of this file on the path, not the root of the repository.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.local_cloud import cloud
 from scripts.local_cloud.errors import LocalCloudError
@@ -70,7 +76,7 @@ one, from his mail:
 The schedule is off: a run of invoke.py is a day's run. Ctrl-C ends it all."""
 
 
-def main(arguments: Sequence[str] = ()) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the playground and return its exit code; argparse itself exits with 2 when it does not understand."""
     argparse.ArgumentParser(
         prog="playground.py",
@@ -78,6 +84,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args(arguments)
+    signal.signal(signal.SIGTERM, _end)
     console = Console(highlight=False)
     shutil.rmtree(FOLDER, ignore_errors=True)
     (FOLDER / "mails").mkdir(parents=True)
@@ -121,8 +128,3 @@ def _stay(postman: Postman, console: Console) -> int:
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     """End as after an error, so that the embedded cloud ends as well."""
     sys.exit(128 + number)
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)
-    sys.exit(main(sys.argv[1:]))

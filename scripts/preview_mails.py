@@ -6,21 +6,27 @@ found out by a rotation.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+# `python3 scripts/preview_mails.py` puts the folder of this file on the path, not the root of the repository.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from scripts import start
+
+    start.run("scripts.preview_mails")
+
 import argparse
 import html
 import re
-import sys
 import traceback
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import get_args
 
 import jinja2
-
-# `python3 scripts/preview_mails.py` puts the folder of this file on the path, not the root of the repository.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from functions.mail.message import TEMPLATES, Part, compose
 from functions.mail.notices import NewKey, Notice, SealedKey
@@ -183,7 +189,3 @@ def main(arguments: list[str] | None = None) -> int:
     if options.to:
         write(options.folder, options.to)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,22 +5,28 @@ All data in them is made up (see `sample_mails.py` and `sample_report.py`).
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+# `python3 scripts/screenshots.py` puts the folder of this file on the path, not the root of the repository.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from scripts import start
+
+    start.run("scripts.screenshots")
+
 import argparse
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 from rich.progress import track
-
-# `python3 scripts/screenshots.py` puts the folder of this file on the path, not the root of the repository.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from functions.mail.message import compose
 from scripts.reporting.page import as_html
@@ -136,7 +142,3 @@ def main(arguments: list[str] | None = None) -> int:
         for picture in track(list(pictures()), "Taking pictures", console=console):
             browser.take(picture, options.to.resolve() / f"{picture.name}.png")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
