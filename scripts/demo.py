@@ -21,6 +21,7 @@ if __name__ == "__main__":
 import argparse
 import contextlib
 import shutil
+import signal
 import time
 from collections.abc import Sequence
 from datetime import timedelta

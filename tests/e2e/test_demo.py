@@ -55,7 +55,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
         mock.patch.object(demo, "FOLDER", folder),
         contextlib.redirect_stdout(shown),
     ):
-        code = demo.main()
+        code = demo.main([])
     return Played(code, shown.getvalue(), folder, pairs)
 
 
@@ -89,7 +89,7 @@ def test_a_broken_promise_is_an_exit_code(
     monkeypatch.setattr(demo, "FOLDER", tmp_path / "demo")
     monkeypatch.setattr(LocalLedger, "sweep", lambda _ledger: [])
 
-    code = demo.main()
+    code = demo.main([])
 
     shown = capsys.readouterr().out
     assert code == 1

@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 from scripts import playground
 playground.FOLDER = Path(sys.argv[1])
-sys.exit(playground.main())
+sys.exit(playground.main([]))
 """
 
 
@@ -96,7 +96,7 @@ def test_ctrl_c_before_it_is_ready(
     monkeypatch.setattr(playground, "FOLDER", tmp_path / "playground")
     monkeypatch.setattr(population, "settle", interrupted)
 
-    assert playground.main() == 130
+    assert playground.main([]) == 130
     assert capsys.readouterr().out.strip() == "Interrupted."
 
 
@@ -109,7 +109,7 @@ def test_an_emulator_that_does_not_start_is_told_in_a_line(
     monkeypatch.setattr(playground, "FOLDER", tmp_path / "playground")
     monkeypatch.setattr(cloud, "deployed", broken)
 
-    assert playground.main() == 1
+    assert playground.main([]) == 1
     assert "could not go on: the emulator did not start" in capsys.readouterr().out
 
 
