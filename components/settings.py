@@ -55,7 +55,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAILGUN_PATH = re.compile(rf"/v3/{_DOMAIN.pattern}/messages")
 _EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_DOMAIN.pattern}")
-_PAGE = re.compile(rf"https://{_HOST.pattern}(?::\d+)?(?:/[!-~]{{0,900}})?")
+_PAGE = re.compile(rf"https://{_HOST.pattern}(?::\d{{1,5}})?(?:/[!#-;=?-~]{{0,900}})?")
 _CONTACT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}")
 _ANY_DOMAIN = "*"
 _KMS_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+", re.ASCII)

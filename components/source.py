@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import pulumi
 
@@ -26,11 +27,16 @@ _RAW = {"github.com": "raw", "gitlab.com": "-/raw"}
 def script_url(settings: Settings) -> str | None:
     """Find where the readers of encrypted mails get ``decryption.py``, unless a page of their organisation says it.
 
-    None where they need none, or where nobody can tell; of the latter the preview warns.
+    It is the file as it was last committed, so that nobody is sent to one that is changed later. None where they need
+    none, or where nobody can tell, as of a commit that has not been pushed; of the latter the preview warns.
     """
     if settings.mail.help_url is not None or not settings.encryption.encrypt_key_pair:
         return None
-    url = raw_file(_git("config", "--get", "remote.origin.url"), _git("rev-parse", "--show-prefix") + _SCRIPT)
+    commit = _git("log", "-1", "--format=%H", "--", _SCRIPT)
+    url = None
+    if commit and _git("branch", "--remotes", "--contains", commit):
+        remote, folder = _git("config", "--get", "remote.origin.url"), _git("rev-parse", "--show-prefix")
+        url = raw_file(remote, commit, folder + _SCRIPT)
     if url is None:
         pulumi.warn(
             "Mails cannot say where their readers find decryption.py. Put the file and docs/recipients.md on a page of "
@@ -39,15 +45,18 @@ def script_url(settings: Settings) -> str | None:
     return url
 
 
-def raw_file(remote: str, path: str) -> str | None:
+def raw_file(remote: str, commit: str, path: str) -> str | None:
     """Name a file of a repository at GitHub or GitLab by its address; None for a repository that is elsewhere.
 
     Args:
         remote: the repository, as git names it.
+        commit: which version of it.
         path: the file's, from the root of the repository.
     """
     found = _REMOTE.fullmatch(remote.removesuffix("/").removesuffix(".git"))
-    return f"https://{found['host']}/{found['project']}/{_RAW[found['host']]}/HEAD/{path}" if found else None
+    if found is None:
+        return None
+    return f"https://{found['host']}/{found['project']}/{_RAW[found['host']]}/{commit}/{quote(path)}"
 
 
 def _git(*arguments: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from functions.common.account import Account
-from functions.common.keys import LastUse
+from functions.common.keys import KeyUse, LastUse
 from functions.common.terms import UNCONFIRMED_WINDOW, Terms
 from functions.mail.notices import (
     AddressChanged,
@@ -38,7 +38,7 @@ _DEFAULT = Terms(
 _GENTLE = replace(_DEFAULT, recovery=timedelta(days=7))
 _STRICT = replace(_DEFAULT, delete_unconfirmed=True)
 _CUT_SHORT = replace(_DEFAULT, extension=timedelta())
-_LAST_USE = LastUse(at=_END - timedelta(days=2, hours=3), service="s3", region="eu-central-1")
+_LAST_USE = KeyUse(last=LastUse(at=_END - timedelta(days=14, hours=3), service="s3", region="eu-central-1"))
 _INSTRUCTION = "The deploy pipeline takes its key from https://vault.example.com/deploy: change it there, too."
 
 _new_key = NewKey(
@@ -46,8 +46,9 @@ _new_key = NewKey(
     account=_ACCOUNT,
     new_key_id=_NEW,
     old_key_id=_OLD,
-    old_key_last_use=_LAST_USE,
+    old_key_use=_LAST_USE,
     cause=Cause(age_days=81, limit_days=80),
+    deadline=_END,
     outlook=_DEFAULT.outlook(_END),
     instruction=_INSTRUCTION,
     content=SealedKey(
@@ -66,7 +67,7 @@ _reminder = KeyReminder(
     outlook=_DEFAULT.outlook(_END),
     extended=False,
     new_key_used=False,
-    old_key_last_use=_LAST_USE,
+    old_key_use=_LAST_USE,
     instruction=_INSTRUCTION,
 )
 _deactivated = KeyDeactivated(
@@ -94,7 +95,7 @@ _ahead = RotationAhead(
     user="alice",
     account=_ACCOUNT,
     old_key_id=_OLD,
-    old_key_last_use=replace(_LAST_USE, at=_END - timedelta(days=13)),
+    old_key_use=_LAST_USE,
     limit_days=80,
     rotates_on=_END - timedelta(days=5),
     grace_days=5,
@@ -106,7 +107,7 @@ _address_changed = AddressChanged(
 
 NOTICES: dict[str, Notice] = {
     "new-key": _new_key,
-    "new-key-asked-for": replace(_new_key, cause=Cause(age_days=12, limit_days=80), old_key_last_use=None),
+    "new-key-asked-for": replace(_new_key, cause=Cause(age_days=12, limit_days=80), old_key_use=KeyUse(last=None)),
     "new-key-recoverable": replace(_new_key, outlook=_GENTLE.outlook(_END)),
     "new-key-whatever-happens": replace(_new_key, outlook=_STRICT.outlook(_END)),
     "new-key-whatever-happens-recoverable": replace(
@@ -116,7 +117,8 @@ NOTICES: dict[str, Notice] = {
     "new-key-plain": _new_plain_key,
     "new-key-plain-recoverable": replace(_new_plain_key, outlook=_GENTLE.outlook(_END), instruction=""),
     "reminder-new-key-unused": _reminder,
-    "reminder-neither-key-used": replace(_reminder, old_key_last_use=None, instruction=""),
+    "reminder-neither-key-used": replace(_reminder, old_key_use=KeyUse(last=None), instruction=""),
+    "reminder-use-not-known": replace(_reminder, old_key_use=KeyUse(last=None, known=False)),
     "reminder-old-key-in-use": replace(_reminder, new_key_used=True, outlook=_GENTLE.outlook(_END, confirmed=True)),
     "reminder-whatever-happens": replace(_reminder, new_key_used=True, outlook=_STRICT.outlook(_END, confirmed=True)),
     "reminder-in-extension": replace(_reminder, extended=True),
@@ -134,8 +136,9 @@ NOTICES: dict[str, Notice] = {
     "deleted-without-successor": replace(_deleted, new_key_id=None, instruction=""),
     "address-changed": _address_changed,
     "rotation-ahead": _ahead,
+    "rotation-ahead-without-grace": replace(_ahead, grace_days=0, old_key_use=KeyUse(last=None, known=False)),
     "rotation-ahead-of-a-key-never-used": replace(
-        _ahead, old_key_last_use=None, grace_days=1, limit_days=3650, instruction=""
+        _ahead, old_key_use=KeyUse(last=None), grace_days=1, limit_days=3650, instruction=""
     ),
 }
 """Each notice by a name for it."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.common import telemetry
 from functions.common.errors import KeyCreationUnanswered, KeyLimitExceeded, code_of, is_throttled, reason
 
 if TYPE_CHECKING:
@@ -47,6 +48,17 @@ class LastUse:
         with the old one.
         """
         return self.at > moment and self.service != "ssm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyUse:
+    """What IAM tells a reader of a key's use: the last one, or None if it was never used.
+
+    ``known`` False means that IAM did not tell, so that the key may well be in use.
+    """
+
+    last: LastUse | None
+    known: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +119,16 @@ class AccessKeys:
         Raises:
             ClientError, BotoCoreError: IAM failed for another reason.
         """
-        known = self._ask(key_id)
-        if known is None or "LastUsedDate" not in known["AccessKeyLastUsed"]:
-            return None
-        used = known["AccessKeyLastUsed"]
-        return LastUse(at=used["LastUsedDate"], service=used["ServiceName"], region=used["Region"])
+        return _last_use_in(self._ask(key_id))
+
+    def use_of(self, key_id: str) -> KeyUse:
+        """Tell the last use of a key that exists, for people to read: where IAM will not tell, nothing stops for it."""
+        try:
+            answer = self._ask(key_id)
+        except (BotoCoreError, ClientError) as fault:
+            telemetry.warning("last_use_not_known", key=key_id, reason=reason(fault))
+            return KeyUse(last=None, known=False)
+        return KeyUse(last=_last_use_in(answer), known=answer is not None)
 
     def owner(self, key_id: str) -> str | None:
         """Tell under which name IAM knows a key's user today; None if it knows no such key.
@@ -199,6 +216,13 @@ class KeyMaker:
                 raise KeyCreationUnanswered(f"no answer came to CreateAccessKey for {user}: {fault}")
             self._pause(random.uniform(0.5, 1.0) * min(2.0**attempt, _LONGEST_PAUSE))  # noqa: S311 (jitter)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _last_use_in(answer: GetAccessKeyLastUsedResponseTypeDef | None) -> LastUse | None:
+    if answer is None or "LastUsedDate" not in answer["AccessKeyLastUsed"]:
+        return None
+    used = answer["AccessKeyLastUsed"]
+    return LastUse(at=used["LastUsedDate"], service=used["ServiceName"], region=used["Region"])
 
 
 def _is_refusal(fault: ClientError) -> bool:

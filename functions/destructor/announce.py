@@ -15,6 +15,7 @@ from functions.common.clients import Clients
 from functions.common.entry import Entry
 from functions.common.environment import Environment
 from functions.common.errors import reason
+from functions.common.keys import KeyUse
 from functions.common.tags import UserPolicy, is_allowed, same_address
 from functions.common.terms import Terms
 from functions.destructor.decide import MOST_WINDOWS, Use
@@ -50,7 +51,7 @@ class Announcer:
             outlook=Terms.of(self.environment).outlook(grace_ended, confirmed=use.confirmed),
             extended=True,
             new_key_used=use.confirmed,
-            old_key_last_use=use.last_use,
+            old_key_use=KeyUse(last=use.last_use),
             instruction=person.policy.instruction,
         )
         return self._mail(entry, notice, person)

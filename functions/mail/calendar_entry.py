@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from functions.mail.notices import Deadlined
 
 FILE_NAME = "deadline.ics"
-CONTENT_TYPE = "text/calendar; charset=utf-8; method=PUBLISH"
+MEDIA_TYPE = "text/calendar"
 
 _LONGEST_LINE = 75
-_ESCAPES = str.maketrans({"\\": r"\\", ";": r"\;", ",": r"\,", "\n": r"\n"})
+_ESCAPES = str.maketrans({"\\": r"\\", ";": r"\;", ",": r"\,"})
 _SHOWN_FOR = timedelta(minutes=30)
 
 
@@ -28,7 +28,6 @@ def write(notice: Deadlined) -> str:
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
         "PRODID:-//iam-key-rotator//deadline//EN",
-        "METHOD:PUBLISH",
         "BEGIN:VEVENT",
         f"UID:{notice.old_key_id}@iam-key-rotator",
         f"SEQUENCE:{int(notice.deadline.timestamp()) // 60}",

@@ -10,7 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from functions.common.errors import MailError, MailServiceError, MailThrottled, MailUnanswered, RecipientRefused
-from functions.mail.calendar_entry import CONTENT_TYPE, FILE_NAME
+from functions.mail.calendar_entry import FILE_NAME, MEDIA_TYPE
 from functions.mail.deadline import ATTEMPT_SECONDS, cut_off
 from functions.mail.message import Message
 from functions.mail.reply import quote
@@ -92,7 +92,7 @@ class MailgunMailer:
                     **{f"h:{name}": value for name, value in message.headers.items()},
                     **({"h:Reply-To": message.reply_to} if message.reply_to else {}),
                 },
-                files=[("attachment", (FILE_NAME, message.calendar, CONTENT_TYPE))] if message.calendar else None,
+                files=[("attachment", (FILE_NAME, message.calendar, MEDIA_TYPE))] if message.calendar else None,
                 timeout=self._timeout,
                 # Nobody but the configured host is told the key, or the mail.
                 allow_redirects=False,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from functions.common.account import Account
-from functions.common.keys import LastUse
+from functions.common.keys import KeyUse
 from functions.common.terms import Outlook
 
 
@@ -58,7 +58,10 @@ class Cause:
 
 @dataclass(frozen=True, kw_only=True)
 class NewKey:
-    """A new access key was made; what becomes of the old one, and when, ``outlook`` tells."""
+    """A new access key was made; what becomes of the old one, and when, ``outlook`` tells.
+
+    ``deadline`` is when the reader has to be done: without a grace period there is the extension left.
+    """
 
     template: ClassVar[str] = "new_key"
 
@@ -66,8 +69,9 @@ class NewKey:
     account: Account
     new_key_id: str
     old_key_id: str
-    old_key_last_use: LastUse | None
+    old_key_use: KeyUse
     cause: Cause
+    deadline: datetime
     outlook: Outlook
     instruction: str
     content: SealedKey | PlainKey
@@ -76,11 +80,6 @@ class NewKey:
     def subject(self) -> str:
         """Say what to do and by when first: a phone shows no more."""
         return f"Action needed by {day(self.deadline)}: new AWS access key for {self.user} in {self.account.name}"
-
-    @property
-    def deadline(self) -> datetime:
-        """When the reader has to be done."""
-        return self.outlook.ends_on
 
     @property
     def sealed(self) -> bool:
@@ -98,7 +97,7 @@ class RotationAhead:
     user: str
     account: Account
     old_key_id: str
-    old_key_last_use: LastUse | None
+    old_key_use: KeyUse
     limit_days: int
     rotates_on: datetime
     grace_days: int
@@ -127,7 +126,7 @@ class KeyReminder:
     outlook: Outlook
     extended: bool
     new_key_used: bool
-    old_key_last_use: LastUse | None
+    old_key_use: KeyUse
     instruction: str
 
     @property
@@ -164,7 +163,7 @@ class KeyDeactivated:
     def subject(self) -> str:
         """Say what to do and by when, if there is something to do."""
         what = f"old AWS access key of {self.user} in {self.account.name} deactivated"
-        return f"{'Until' if self.new_key_used else 'Action needed by'} {day(self.delete_on)}: {what}"
+        return f"{'To be deleted' if self.new_key_used else 'Action needed by'} {day(self.delete_on)}: {what}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +229,7 @@ class AddressChanged:
     @property
     def subject(self) -> str:
         """Say by when a mistake, or worse, has to be noticed."""
-        what = f"mail about AWS access keys of {self.user} in {self.account.name} goes elsewhere"
+        what = f"mail about AWS access keys of {self.user} in {self.account.name} now goes to another address"
         return f"Check by {day(self.used_from)}: {what}"
 
 

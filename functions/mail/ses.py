@@ -19,8 +19,16 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as CannotConnect
 from botocore.parsers import ResponseParserError
 
-from functions.common.errors import MailError, MailServiceError, MailThrottled, MailUnanswered, RecipientRefused
-from functions.mail.calendar_entry import CONTENT_TYPE, FILE_NAME
+from functions.common import telemetry
+from functions.common.errors import (
+    MailError,
+    MailServiceError,
+    MailThrottled,
+    MailUnanswered,
+    RecipientRefused,
+    code_of,
+)
+from functions.mail.calendar_entry import FILE_NAME, MEDIA_TYPE
 from functions.mail.message import Message
 from functions.mail.reply import quote
 
@@ -35,6 +43,8 @@ _THROTTLED = {"LimitExceededException", "Throttling", "ThrottlingException", "To
 # https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
 _QUOTA = re.compile(r"daily", re.IGNORECASE)
 _SERVER_FAULT = 500
+# What SES says of a file that it does not take, and IAM of a mail with a file where it grants no ses:SendRawEmail.
+_MAY_BE_THE_FILE = {"BadRequestException", "AccessDeniedException", "AccessDenied"}
 # A connection that was idle for long may be dead. With the client's time-outs an attempt to send takes 39 s at most, of
 # the 45 s that it may (deadline.py).
 CALLS = 3
@@ -106,7 +116,7 @@ class SesMailer:
             content["Attachments"] = [
                 {
                     "FileName": FILE_NAME,
-                    "ContentType": CONTENT_TYPE,
+                    "ContentType": MEDIA_TYPE,
                     "ContentDisposition": "ATTACHMENT",
                     "RawContent": message.calendar.encode(),
                 }
@@ -123,6 +133,12 @@ class SesMailer:
         try:
             self._client.send_email(**request)
         except ClientError as error:
+            content = request["Content"]["Simple"]
+            if code_of(error) in _MAY_BE_THE_FILE and "Attachments" in content:
+                del content["Attachments"]
+                telemetry.warning("mail_goes_without_calendar_entry", reason=code_of(error))
+                self._call(request, message)
+                return
             # Not told from what: SES's own words may quote the mail.
             raise self._explain(error, message) from None
         # Some of these carry the request, and with it the secret: they are named here and not passed on.

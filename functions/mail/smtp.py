@@ -238,5 +238,5 @@ def _envelope(message: Message, mail_from: str) -> EmailMessage:
     envelope.set_content(message.text)
     envelope.add_alternative(message.html, subtype="html")
     if message.calendar:
-        envelope.add_attachment(message.calendar, subtype="calendar", filename=FILE_NAME, params={"method": "PUBLISH"})
+        envelope.add_attachment(message.calendar, subtype="calendar", filename=FILE_NAME)
     return envelope

@@ -33,6 +33,7 @@ class Wording(ImmutableSandboxedEnvironment):
             lstrip_blocks=True,
         )
         self.filters["moment"] = moment
+        self.filters["days"] = days
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Multiply no further than ``range`` counts: one line could else fill the memory.
@@ -49,6 +50,11 @@ def moment(time: datetime) -> str:
     """Write a time for people anywhere: ``Friday, 5 June 2026, 12:00 UTC``."""
     time = time.astimezone(UTC)
     return f"{time:%A}, {time.day} {time:%B %Y, %H:%M} UTC"
+
+
+def days(number: int) -> str:
+    """Write a number of days: ``1 day``, ``80 days``."""
+    return f"{number} {'day' if number == 1 else 'days'}"
 
 
 def _size(factor: Any) -> float:

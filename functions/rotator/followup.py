@@ -114,15 +114,15 @@ def _announce(user: User, entry: Entry, tools: Tools) -> bool:
     keys = tools.keys.of(user.name) or []
     if [(key.id, key.active) for key in keys] != [(entry.key_id, True)]:
         return False
-    last_use = tools.keys.last_use(entry.key_id)
-    if entry.unconfirmed_since is not None and last_use is None:
+    use = tools.keys.use_of(entry.key_id)
+    if entry.unconfirmed_since is not None and use.last is None:
         # It is going to be deactivated rather than replaced, unless it is used until then.
         return False
     notice = RotationAhead(
         user=user.name,
         account=tools.account,
         old_key_id=entry.key_id,
-        old_key_last_use=last_use,
+        old_key_use=use,
         limit_days=user.policy.rotate_after_days,
         rotates_on=entry.created_at + timedelta(days=user.policy.rotate_after_days),
         grace_days=user.policy.delete_after_days,
@@ -137,9 +137,13 @@ def _remind(user: User, entry: Entry, tools: Tools) -> bool:
     new_key_id, delete_on = entry.new_key_id or "", entry.delete_on or tools.now()
     successor = next((other for other in user.entries if other.key_id == new_key_id), None)
     new_key_used = tools.keys.was_used(new_key_id)
-    last_use = tools.keys.last_use(entry.key_id)
-    still_used = bool(last_use and successor and last_use.is_work_since(successor.created_at))
-    if new_key_used and not still_used:
+    use = tools.keys.use_of(entry.key_id)
+    still_used = bool(use.last and successor and use.last.is_work_since(successor.created_at))
+    if new_key_used and use.known and not still_used:
+        return False
+    listed = {key.id: key.active for key in tools.keys.of(user.name) or []}
+    if new_key_id not in listed or not listed.get(entry.key_id):
+        # Somebody has ended one of the two by hand: what a reminder says would not be so.
         return False
 
     notice = KeyReminder(
@@ -150,7 +154,7 @@ def _remind(user: User, entry: Entry, tools: Tools) -> bool:
         outlook=tools.terms.outlook(delete_on, confirmed=new_key_used),
         extended=False,
         new_key_used=new_key_used,
-        old_key_last_use=last_use,
+        old_key_use=use,
         instruction=user.policy.instruction,
     )
     _tell_once(user, entry, notice, tools)

@@ -107,9 +107,9 @@ def _mail_again(user: User, entry: Entry, successor: AccessKey, tools: Tools, *,
     """Mail the same block once more: at worst the user gets the same mail twice."""
     delete_on = end_of_grace(user, tools)
     pair = SealedPair(block=entry.sealed_block or "", parameter=entry.parameter or "")
-    last_use = tools.keys.last_use(entry.key_id)
+    use = tools.keys.use_of(entry.key_id)
     try:
-        mail(user, entry, successor.id, pair, last_use, delete_on, tools)
+        mail(user, entry, successor.id, pair, use, delete_on, tools)
     except MailError as fault:
         if isinstance(fault, RecipientRefused) and old_key_works:
             take_back(user, entry, successor.id, tools, fault)

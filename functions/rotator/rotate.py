@@ -30,7 +30,7 @@ from functions.common.errors import (
     SealingError,
     reason,
 )
-from functions.common.keys import AccessKey, AccessKeys, KeyMaker, KeyPair, LastUse
+from functions.common.keys import AccessKey, AccessKeys, KeyMaker, KeyPair, KeyUse
 from functions.common.ledger import Ledger
 from functions.common.parameters import parameter_name
 from functions.common.secrets import Seal, SealedPair, SecretStore
@@ -105,7 +105,7 @@ def rotate(user: User, key: AccessKey, known: Entry | None, tools: Tools) -> Non
     entry = tools.ledger.begin(
         known or _seen_first(user, key), now=tools.now(), email=user.policy.email, sealed=tools.encrypt
     )
-    seal, last_use = _prepare(user, entry, tools)
+    seal, use = _prepare(user, entry, tools)
     pair = _create(user, entry, tools)
     try:
         sealed = seal.close(user.name, pair) if seal else None
@@ -116,7 +116,7 @@ def rotate(user: User, key: AccessKey, known: Entry | None, tools: Tools) -> Non
             parameter=sealed.parameter if sealed else None,
         )
         delete_on = end_of_grace(user, tools)
-        mail(user, entry, pair.id, sealed or pair, last_use, delete_on, tools)
+        mail(user, entry, pair.id, sealed or pair, use, delete_on, tools)
     except MailUnanswered:
         back_off(entry, tools)
         raise
@@ -136,17 +136,17 @@ def mail(
     entry: Entry,
     new_key_id: str,
     pair: KeyPair | SealedPair,
-    last_use: LastUse | None,
+    use: KeyUse,
     delete_on: datetime,
     tools: Tools,
 ) -> None:
-    """Mail a user the new key, sealed or plain; ``last_use`` is the old key's.
+    """Mail a user the new key, sealed or plain; ``use`` is the old key's.
 
     Raises:
         MailUnanswered: it may have been accepted.
         MailError: it was not accepted.
     """
-    notice = _notice(user, entry, new_key_id, pair, last_use, delete_on, tools)
+    notice = _notice(user, entry, new_key_id, pair, use, delete_on, tools)
     deliver(tools.mailer, compose(notice, user.policy.email, tools.organisation, user_id=user.id), pause=tools.pause)
 
 
@@ -239,17 +239,17 @@ def _seen_first(user: User, key: AccessKey) -> Entry:
     return Entry(user=user.name, user_id=user.id, key_id=key.id, status=Status.CURRENT, created_at=key.created_at)
 
 
-def _prepare(user: User, entry: Entry, tools: Tools) -> tuple[Seal | None, LastUse | None]:
+def _prepare(user: User, entry: Entry, tools: Tools) -> tuple[Seal | None, KeyUse]:
     """Try what could fail for everybody, while there is nothing to take back: store the key, write the mail.
 
     Returns:
-        What seals the new pair, if anything does; and the old key's last use, which the mail tells.
+        What seals the new pair, if anything does; and the old key's use, which the mail tells.
     """
     try:
-        last_use = tools.keys.last_use(entry.key_id)
+        use = tools.keys.use_of(entry.key_id)
         seal = tools.secrets().prepare(user.name, user.id, entry.attempt or "") if tools.encrypt else None
         pair = SealedPair(block="none", parameter=seal.parameter) if seal else _STAND_IN
-        notice = _notice(user, entry, _STAND_IN.id, pair, last_use, end_of_grace(user, tools), tools)
+        notice = _notice(user, entry, _STAND_IN.id, pair, use, end_of_grace(user, tools), tools)
         compose(notice, user.policy.email, tools.organisation, user_id=user.id)
     except SealingError:
         # Stored it may be all the same, if the answer was lost. It opens nothing, and the next rotation overwrites it.
@@ -260,7 +260,7 @@ def _prepare(user: User, entry: Entry, tools: Tools) -> tuple[Seal | None, LastU
     except Exception:
         withdraw(user, entry, tools)
         raise
-    return seal, last_use
+    return seal, use
 
 
 def _create(user: User, entry: Entry, tools: Tools) -> KeyPair:
@@ -285,7 +285,7 @@ def _notice(
     entry: Entry,
     new_key_id: str,
     pair: KeyPair | SealedPair,
-    last_use: LastUse | None,
+    use: KeyUse,
     delete_on: datetime,
     tools: Tools,
 ) -> NewKey:
@@ -295,14 +295,16 @@ def _notice(
         )
     else:
         content = PlainKey(secret=pair.secret)
+    outlook = tools.terms.outlook(delete_on)
     return NewKey(
         user=user.name,
         account=tools.account,
         new_key_id=new_key_id,
         old_key_id=entry.key_id,
-        old_key_last_use=last_use,
+        old_key_use=use,
         cause=Cause(age_days=(tools.now() - entry.created_at).days, limit_days=user.policy.rotate_after_days),
-        outlook=tools.terms.outlook(delete_on),
+        deadline=outlook.ends_on if user.policy.delete_after_days else outlook.deactivated_on,
+        outlook=outlook,
         instruction=user.policy.instruction,
         content=content,
     )

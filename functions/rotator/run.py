@@ -90,8 +90,10 @@ class Run:
         if self.request.returned is not None:
             found = self._note_returned(found, self.request.returned)
         self._sweep(found)
-        self._follow_up_all(found.users)
+        self._follow_up_all(found.users, Matter.ADDRESS_CHANGED, Matter.REMINDER)
         self._serve_all(found)
+        # Last, since it can wait: a run that is short of time serves those who are due.
+        self._follow_up_all(found.users, Matter.ANNOUNCEMENT)
         if self._misconfigured is not None:
             raise self._misconfigured
         return self.summary
@@ -183,10 +185,11 @@ class Run:
                 self.summary.swept += 1
                 self.summary.rearmed += chore is Chore.REARM
 
-    def _follow_up_all(self, users: Sequence[User]) -> None:
+    def _follow_up_all(self, users: Sequence[User], *matters: Matter) -> None:
         days, now = followup.Days.of(self.environment), self.now()
-        told = [item for user in users for item in followup.due(user, self._rules(user), days, now)]
-        for outcome in work_through(self._follow_up, told, may_start=self._may_mail):
+        due = [item for user in users for item in followup.due(user, self._rules(user), days, now)]
+        asked = [item for item in due if item.matter in matters]
+        for outcome in work_through(self._follow_up, asked, may_start=self._may_mail):
             item = outcome.item
             if item.matter is Matter.ADDRESS_CHANGED:
                 self.summary.addresses_changed.add(item.user.name)

@@ -12,7 +12,8 @@ from components import source
 from tests.components.test_settings import with_sender
 
 PATH = "scripts/decryption.py"
-GITHUB = "https://github.com/acme/iam-key-rotator/raw/HEAD/scripts/decryption.py"
+GITHUB = "https://github.com/acme/iam-key-rotator/raw/c0ffee/scripts/decryption.py"
+COMMIT = "c0ffee"
 
 
 @pytest.mark.parametrize(
@@ -27,19 +28,19 @@ GITHUB = "https://github.com/acme/iam-key-rotator/raw/HEAD/scripts/decryption.py
     ],
 )
 def test_file_of_a_repository_at_github(remote: str) -> None:
-    assert source.raw_file(remote, PATH) == GITHUB
+    assert source.raw_file(remote, COMMIT, PATH) == GITHUB
 
 
 def test_project_in_groups_at_gitlab_and_in_a_folder_of_its_repository() -> None:
-    url = source.raw_file("git@gitlab.com:acme/cloud/tools.git", f"keys/{PATH}")
+    url = source.raw_file("git@gitlab.com:acme/cloud/tools.git", COMMIT, f"our keys/{PATH}")
 
-    assert url == "https://gitlab.com/acme/cloud/tools/-/raw/HEAD/keys/scripts/decryption.py"
+    assert url == "https://gitlab.com/acme/cloud/tools/-/raw/c0ffee/our%20keys/scripts/decryption.py"
 
 
 def test_credentials_in_a_remote_are_not_mailed_to_everybody() -> None:
     remote = "https://x-access-token:not-a-real-token@github.com/acme/iam-key-rotator.git"
 
-    assert source.raw_file(remote, PATH) == GITHUB
+    assert source.raw_file(remote, COMMIT, PATH) == GITHUB
 
 
 @pytest.mark.parametrize(
@@ -57,26 +58,37 @@ def test_credentials_in_a_remote_are_not_mailed_to_everybody() -> None:
     ],
 )
 def test_no_address_is_guessed(remote: str) -> None:
-    assert source.raw_file(remote, PATH) is None
+    assert source.raw_file(remote, COMMIT, PATH) is None
 
 
-def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-C", str(folder), *arguments], check=True)  # noqa: S607 - whichever git there is
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def commit(folder: Path, *options: str) -> None:
+    git(folder, "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "--message=-", *options)
 
 
 class TestCheckout:
     @pytest.fixture
     def checkout(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A checkout whose project is in a folder of its repository."""
-        folder = tmp_path / "keys"
-        folder.mkdir()
+        """A checkout, with the script committed, whose project is in a folder of its repository."""
+        script = tmp_path / "keys" / PATH
+        script.parent.mkdir(parents=True)
+        script.touch()
         git(tmp_path, "init", "--quiet")
-        monkeypatch.setattr(source, "_FOLDER", folder)
+        git(tmp_path, "add", "keys")
+        commit(tmp_path)
+        monkeypatch.setattr(source, "_FOLDER", tmp_path / "keys")
         return tmp_path
 
     @pytest.fixture
-    def at_github(self, checkout: Path) -> None:
+    def at_github(self, checkout: Path) -> str:
+        """Have pushed it; gives the commit."""
         git(checkout, "remote", "add", "origin", "git@github.com:acme/tools.git")
+        git(checkout, "update-ref", "refs/remotes/origin/main", "HEAD")
+        return git(checkout, "rev-parse", "HEAD")
 
     @pytest.fixture
     def warnings(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -84,12 +96,31 @@ class TestCheckout:
         monkeypatch.setattr(pulumi, "warn", warnings.append)
         return warnings
 
-    @pytest.mark.usefixtures("at_github")
-    def test_mails_name_the_file_in_the_repository_that_is_deployed_from(self, warnings: list[str]) -> None:
+    def test_mails_name_the_file_as_it_was_deployed(self, checkout: Path, at_github: str, warnings: list[str]) -> None:
+        """What the repository holds later may be somebody else's, or take other options than the mail's command has."""
+        git(
+            checkout,
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x@example.com",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "-",
+        )
+
         url = source.script_url(with_sender())
 
-        assert url == "https://github.com/acme/tools/raw/HEAD/keys/scripts/decryption.py"
+        assert url == f"https://github.com/acme/tools/raw/{at_github}/keys/scripts/decryption.py"
         assert warnings == []
+
+    def test_file_that_has_not_been_pushed_is_not_named(self, checkout: Path, warnings: list[str]) -> None:
+        git(checkout, "remote", "add", "origin", "git@github.com:acme/tools.git")
+
+        assert source.script_url(with_sender()) is None
+        assert len(warnings) == 1
 
     @pytest.mark.usefixtures("at_github")
     def test_page_of_the_organisation_goes_before(self) -> None:

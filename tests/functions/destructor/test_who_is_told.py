@@ -79,7 +79,7 @@ class TestWhileTheAddressesDiffer:
         for days in (1, 2, 3):
             wait_and_run(rotated.world, days)
 
-        assert told(rotated.world) == [(FORMER, "elsewhere"), (PRESENT, "deleted")]
+        assert told(rotated.world) == [(FORMER, "address"), (PRESENT, "deleted")]
 
 
 def test_address_in_another_spelling_is_told_once(rotated: Rotated) -> None:

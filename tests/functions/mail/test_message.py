@@ -13,7 +13,7 @@ from jinja2.exceptions import SecurityError
 
 from functions.common.account import Account
 from functions.common.errors import RecipientRefused
-from functions.common.keys import LastUse
+from functions.common.keys import KeyUse, LastUse
 from functions.common.terms import Terms
 from functions.mail.message import KEY_TAG, NOTICE_TAG, TEMPLATES, USER_TAG, Message, compose
 from functions.mail.notices import (
@@ -59,8 +59,9 @@ SEALED = NewKey(
     account=Account(id="111122223333", alias="acme-prod"),
     new_key_id="AKIAFAKE00000000NEW1",
     old_key_id="AKIAFAKE00000000OLD1",
-    old_key_last_use=LastUse(at=END - timedelta(days=6), service="s3", region="eu-central-1"),
+    old_key_use=KeyUse(last=LastUse(at=END - timedelta(days=6), service="s3", region="eu-central-1")),
     cause=Cause(age_days=81, limit_days=80),
+    deadline=END,
     outlook=DEFAULT.outlook(END),
     instruction="Put it into the pipeline as https://wiki.example.com/keys/deploy-pipeline says, then tell your team.",
     content=SEALED_PAIR,
@@ -82,7 +83,7 @@ REMINDER = KeyReminder(
     outlook=DEFAULT.outlook(END),
     extended=False,
     new_key_used=False,
-    old_key_last_use=None,
+    old_key_use=KeyUse(last=None),
     instruction=SEALED.instruction,
 )
 DEACTIVATED = KeyDeactivated(
@@ -114,7 +115,7 @@ AHEAD = RotationAhead(
     user=SEALED.user,
     account=SEALED.account,
     old_key_id=SEALED.old_key_id,
-    old_key_last_use=None,
+    old_key_use=KeyUse(last=None),
     limit_days=80,
     rotates_on=END,
     grace_days=5,
@@ -199,7 +200,7 @@ def test_subject_names_user_and_account(notice: Instructive) -> None:
         (REMINDER, "Action needed by 5 June: new"),
         (replace(REMINDER, new_key_used=True), "Action needed by 5 June: old"),
         (replace(REMINDER, extended=True), "Action needed by 19 June: new"),
-        (DEACTIVATED, "Until 5 June: old"),
+        (DEACTIVATED, "To be deleted 5 June: old"),
         (replace(DEACTIVATED, new_key_used=False), "Action needed by 5 June: old"),
         (REACTIVATED, "Action needed by 5 June: old"),
         (DELETED, "Done: old"),
@@ -221,17 +222,36 @@ def test_subject_of_an_account_without_an_alias_names_its_number() -> None:
 class TestWhatAReaderHasToKnow:
     def test_why_the_mail_comes(self) -> None:
         for part in parts_of(SEALED):
-            assert "Your organisation replaces AWS access keys after 80 days. Your old key is 81 days old." in part
+            assert "Your organisation replaces AWS access keys every 80 days. Your old key is 81 days old." in part
 
     def test_a_key_that_was_not_due_was_asked_for(self) -> None:
         for part in parts_of(replace(SEALED, cause=Cause(age_days=79, limit_days=80))):
             assert "Your administrators have asked for a new key now." in part
-            assert "after 80 days" not in part
+            assert "every 80 days" not in part
 
-    @pytest.mark.parametrize("notice", [SEALED, replace(REMINDER, old_key_last_use=SEALED.old_key_last_use)])
+    @pytest.mark.parametrize("notice", [SEALED, replace(REMINDER, old_key_use=SEALED.old_key_use)])
     def test_where_the_old_key_was_last_used(self, notice: Notice) -> None:
         for part in parts_of(notice):
             assert re.search(r"Saturday, 30 May 2026, 12:00 UTC,? s3 in eu-central-1", part)
+
+    @pytest.mark.parametrize("notice", [SEALED, AHEAD, REMINDER])
+    def test_use_that_aws_does_not_tell_is_not_said_to_be_none(
+        self, notice: NewKey | RotationAhead | KeyReminder
+    ) -> None:
+        """Who reads that a key was never used looks no further for what uses it."""
+        for part in parts_of(replace(notice, old_key_use=KeyUse(last=None, known=False))):
+            assert "AWS does not say" in part
+        for part in parts_of(replace(notice, old_key_use=KeyUse(last=None))):
+            assert re.search(r"ast used:? +never", part)
+
+    def test_one_day_is_not_days(self) -> None:
+        for part in parts_of(replace(SEALED, cause=Cause(age_days=1, limit_days=1))):
+            assert "every 1 day. Your old key is 1 day old." in part
+
+    @pytest.mark.parametrize(("days", "said"), [(0, "Switch to it at once."), (1, "at least 1 day more.")])
+    def test_how_long_a_key_works_that_is_to_be_replaced(self, days: int, said: str) -> None:
+        for part in parts_of(replace(AHEAD, grace_days=days)):
+            assert said in part
 
     @pytest.mark.parametrize("notice", [SEALED, PLAIN, AHEAD, REMINDER])
     def test_how_to_check_it_without_trusting_it(self, notice: Notice) -> None:
@@ -245,12 +265,12 @@ class TestWhatAReaderHasToKnow:
         for part in parts_of(notice):
             assert "https://wiki.example.com/access-keys" in part
             assert "#cloud-help" in part
-            assert "never ask you to reply, to sign in anywhere or to give anybody a key" in part
+            assert "never ask for a password, a key or a reply" in part
 
     @pytest.mark.parametrize(
         ("organisation", "said"),
         [
-            (ORGANISATION, "a single file. This page says where it is: https://wiki.example.com/access-keys"),
+            (ORGANISATION, "a single file, as this page says: https://wiki.example.com/access-keys"),
             (Organisation(script_url="https://git.example.com/decryption.py"), "file: https://git.example.com/decrypt"),
             (Organisation(), "1. Ask your administrators for decryption.py, a single file of iam-key-rotator."),
         ],
@@ -437,7 +457,7 @@ def test_reminder_says_which_key_it_is_about_and_what_uses_it(
     last_use: LastUse | None,
     told: list[str],
 ) -> None:
-    notice = replace(REMINDER, new_key_used=new_key_used, old_key_last_use=last_use)
+    notice = replace(REMINDER, new_key_used=new_key_used, old_key_use=KeyUse(last=last_use))
 
     mail = compose(notice, "alice@example.com", ORGANISATION)
 

@@ -110,7 +110,32 @@ def test_deadline_goes_along_as_a_file_and_an_answer_goes_elsewhere(
     assert request["ReplyToAddresses"] == ["cloud-help@example.com"]
     [file] = request["Content"]["Simple"]["Attachments"]
     assert (file["FileName"], file["RawContent"].decode()) == ("deadline.ics", deadline.calendar)
-    assert file["ContentType"] == "text/calendar; charset=utf-8; method=PUBLISH"
+    assert file["ContentType"] == "text/calendar"
+
+
+@pytest.mark.parametrize("code", ["BadRequestException", "AccessDeniedException"])
+def test_mail_whose_file_is_refused_goes_without_it(
+    code: str, stubbed: tuple[SESV2Client, Stubber], deadline: Message
+) -> None:
+    """A key must not wait for an entry in a calendar; a policy for ses:SendEmail alone refuses a mail with a file."""
+    client, stubber = stubbed
+    stubber.add_client_error("send_email", code, "not so", 400)
+    stubber.add_response("send_email", {"MessageId": "1"})
+
+    SesMailer(client, SENDER).send(deadline)
+
+    stubber.assert_no_pending_responses()
+
+
+def test_mail_that_is_refused_without_its_file_too_is_refused(
+    stubbed: tuple[SESV2Client, Stubber], deadline: Message
+) -> None:
+    client, stubber = stubbed
+    for _ in range(2):
+        stubber.add_client_error("send_email", "BadRequestException", "not so", 400)
+
+    with pytest.raises(RecipientRefused):
+        SesMailer(client, SENDER).send(deadline)
 
 
 def test_sdk_that_knows_no_attachments_sends_the_mail_without(

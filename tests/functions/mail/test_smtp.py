@@ -83,7 +83,6 @@ def test_deadline_goes_along_as_a_file_and_an_answer_goes_elsewhere(
     [file] = mail.iter_attachments()
     assert mail["Reply-To"] == "cloud-help@example.com"
     assert (file.get_content_type(), file.get_filename()) == ("text/calendar", "deadline.ics")
-    assert file["Content-Type"].params["method"] == "PUBLISH"
     assert file.get_content() == deadline.calendar
     body = mail.get_body(["plain"])
     assert body is not None

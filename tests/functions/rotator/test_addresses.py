@@ -105,7 +105,7 @@ def days(world: World, number: int) -> list[dict[str, object]]:
 
 def told(world: World) -> list[tuple[str, bool]]:
     """Who heard of a change that had not stood yet, and whether of the thief's address."""
-    return [(mail.to, THIEF in mail.text) for mail in world.misaddressed if "goes elsewhere" in mail.subject]
+    return [(mail.to, THIEF in mail.text) for mail in world.misaddressed if "another address" in mail.subject]
 
 
 def recipients(world: World) -> list[str]:

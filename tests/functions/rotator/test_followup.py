@@ -117,6 +117,24 @@ class TestAnnouncement:
 
         assert ahead.rotate()["announced"] == 0
 
+    def test_who_is_rotated_in_the_same_run_is_told_of_the_new_key_alone(self, ahead: World) -> None:
+        """An operator may rotate a key in the days before it is due."""
+        summary = ahead.rotate({"users": ["alice"], "force": True})
+
+        (mail,) = ahead.people["alice"].mails
+        assert (summary["rotated"], summary["announced"]) == (1, 0)
+        assert mail.subject.startswith("Action needed by")
+
+    def test_run_short_of_time_serves_who_is_due_first(self, ahead: World) -> None:
+        """An announcement can wait for the next run."""
+        ahead.add_user("bob", ROTATE_AFTER_DAYS="0")
+
+        ahead.meanwhile("CreateAccessKey", lambda: ahead.wait(minutes=14))
+
+        summary = ahead.rotate()
+
+        assert (summary["rotated"], summary["announced"]) == (1, 0)
+
     def test_none_by_default_and_no_call_is_made_for_it(self) -> None:
         with new_world() as world:
             world.add_user("alice")
@@ -182,6 +200,16 @@ class TestReminder:
         world.wait(days=4, seconds=-30)
 
         assert world.rotate()["reminded"] == 1
+
+    def test_nobody_is_reminded_of_a_key_that_somebody_has_ended_by_hand(self, world: World, old: str) -> None:
+        """The mail would send its reader to look for a key that is not there."""
+        world.wait(days=4)
+        world.iam.update_access_key(UserName="alice", AccessKeyId=old, Status="Inactive")
+        stopped = world.rotate()["reminded"]
+        world.iam.delete_access_key(UserName="alice", AccessKeyId=old)
+        gone = world.rotate()["reminded"]
+
+        assert (stopped, gone, subjects(world)) == (0, 0, [])
 
     def test_not_before_its_day(self, world: World) -> None:
         world.wait(days=3)

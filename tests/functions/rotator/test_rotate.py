@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -10,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from functions.mail.notices import NewKey
 from tests.simulation.faults import Fault, Kind, aws_error
-from tests.simulation.world import Person, World, new_world
+from tests.simulation.world import START, Person, World, new_world
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import TagTypeDef
@@ -48,6 +49,42 @@ def assert_as_before(world: World, key: str, name: str = "alice", *, days: int =
     assert world.rotate()["rotated"] == 1
     assert len(world.keys(name)) == 2
     assert world.orphans() == []
+
+
+class TestWhatTheMailSays:
+    @pytest.mark.parametrize("code", ["ServiceFailure", "AccessDenied"])
+    def test_last_use_that_iam_does_not_tell_stops_nothing(self, world: World, code: str) -> None:
+        """It is there for the reader to find what uses the key; a key that is used must not be said to be unused."""
+        key = due(world)
+        world.use_key("alice", key)
+        world.controller.outages["GetAccessKeyLastUsed"] = aws_error("GetAccessKeyLastUsed", code, 403, "not so")
+
+        summary = world.rotate()
+
+        (mail,) = world.people["alice"].mails
+        assert summary["rotated"] == 1
+        assert "Old key last used:  AWS does not say" in mail.text
+
+    def test_key_that_is_due_is_said_to_be_too_old_and_one_that_is_not_to_be_asked_for(self, world: World) -> None:
+        due(world)
+        world.add_user("bob")
+
+        world.rotate({"users": ["alice", "bob"], "force": True})
+
+        said = {name: " ".join(world.people[name].mails[0].text.split()) for name in ("alice", "bob")}
+        assert "replaces AWS access keys every 80 days. Your old key is 81 days old." in said["alice"]
+        assert "Your administrators have asked for a new key now." in said["bob"]
+
+    @pytest.mark.parametrize(("grace", "days"), [("5", 5), ("0", 14)])
+    def test_deadline_leaves_time_to_act(self, world: World, grace: str, days: int) -> None:
+        """Without a grace period, the extension is the time that there is."""
+        world.add_user("alice", DELETE_AFTER_DAYS=grace)
+        world.wait(days=81)
+
+        world.rotate()
+
+        by = START + timedelta(days=81 + days)
+        assert world.people["alice"].mails[0].subject.startswith(f"Action needed by {by.day} {by:%B}: new")
 
 
 class TestSteps:
