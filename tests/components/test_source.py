@@ -98,18 +98,7 @@ class TestCheckout:
 
     def test_mails_name_the_file_as_it_was_deployed(self, checkout: Path, at_github: str, warnings: list[str]) -> None:
         """What the repository holds later may be somebody else's, or take other options than the mail's command has."""
-        git(
-            checkout,
-            "-c",
-            "user.name=x",
-            "-c",
-            "user.email=x@example.com",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            "-",
-        )
+        commit(checkout, "--allow-empty")
 
         url = source.script_url(with_sender())
 
