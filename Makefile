@@ -56,8 +56,9 @@ engine: setup ## Play the deployment on Pulumi's real engine; builds the command
 	$(BIN)/python -m scripts.engine.command_line
 	$(BIN)/python -m pytest tests/engine -n 2 --dist loadfile
 
-bench: setup ## Count the calls and take the time of a run
+bench: setup ## Count the calls and take the time of a run, and of the report of 3,000 users
 	$(BIN)/python -m scripts.bench
+	$(BIN)/python -m scripts.bench_report
 
 screenshots: setup ## Take the pictures in docs/ anew; needs Chromium
 	$(BIN)/python -m scripts.screenshots
