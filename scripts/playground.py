@@ -70,7 +70,7 @@ and then, for example:
 Each user is a profile too, with the key from before. Move Greg's to his new
 one, from his mail:
 
-  .venv/bin/python scripts/decryption.py --profile greg \\
+  .venv/bin/python scripts/decryption.py --aws-profile greg --profile greg \\
       --file build/playground/mails/*-greg@example.com.txt
 
 The schedule is off: a run of invoke.py is a day's run. Ctrl-C ends it all."""
