@@ -131,6 +131,18 @@ class Workspace:
         return resources
 
 
+def _look_cloned(project: Path) -> None:
+    """Make a folder a checkout of a repository at GitHub, as far as the program looks: mails name a file there."""
+    for command in (
+        ["init", "--quiet"],
+        ["add", "scripts/decryption.py"],
+        ["-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "--message=-"],
+        ["remote", "add", "origin", "https://github.com/example/iam-key-rotator.git"],
+        ["update-ref", "refs/remotes/origin/main", "HEAD"],
+    ):
+        subprocess.run(["git", "-C", str(project), *command], check=True)  # noqa: S607 - whichever git there is
+
+
 def make(
     folder: Path, command_line: CommandLine, endpoint: str, dependencies: Path, *, built: Path | None = None
 ) -> Workspace:
@@ -145,6 +157,7 @@ def make(
     """
     project, home, path, orders, state = (folder / name for name in ("project", "home", "bin", "orders", "state"))
     shutil.copytree(_REPOSITORY, project, ignore=_NOT_COPIED)
+    _look_cloned(project)
     (project / ".venv").symlink_to(Path(sys.prefix))
     for new in (home, path, orders, state, project / "build"):
         new.mkdir()
