@@ -37,7 +37,7 @@ setup: $(VENV)/.installed ## Install everything into .venv
 demo: setup ## Play two months of keys on the embedded cloud, and prove what is promised
 	$(BIN)/python -m scripts.demo
 
-playground: setup ## Keep the embedded cloud running, full of users, to try every command in
+playground: setup ## Keep the embedded cloud running, with sample users, to try the commands
 	$(BIN)/python -m scripts.playground
 
 check: setup ## Lint, type-check, and hold the walls between the folders

@@ -47,7 +47,11 @@ start, or the embedded cloud ended by itself; 2 the command was not understood;
 130 or 143 ended before it was ready"""
 
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "playground"
-CONFIG = {"mailFrom": "Key Rotation <key-rotation@example.com>"}
+CONFIG = {
+    "mailFrom": "Key Rotation <key-rotation@example.com>",
+    "helpUrl": "https://wiki.example.com/access-keys",
+    "supportContact": "#cloud-help",
+}
 LOOK_SECONDS = 0.5
 """How often it looks for mails."""
 
@@ -70,7 +74,7 @@ and then, for example:
 Each user is a profile too, with the key from before. Move Greg's to his new
 one, from his mail:
 
-  .venv/bin/python scripts/decryption.py --aws-profile greg --profile greg \\
+  .venv/bin/python scripts/decryption.py --profile greg \\
       --file build/playground/mails/*-greg@example.com.txt
 
 The schedule is off: a run of invoke.py is a day's run. Ctrl-C ends it all."""

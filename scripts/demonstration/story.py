@@ -13,7 +13,11 @@ from scripts.local_cloud import reader, waiting
 from scripts.local_cloud.errors import FunctionFailed
 from scripts.local_cloud.mailbox import Mail
 
-CONFIG = {"mailFrom": "Key Rotation <key-rotation@example.com>"}
+CONFIG = {
+    "mailFrom": "Key Rotation <key-rotation@example.com>",
+    "helpUrl": "https://wiki.example.com/access-keys",
+    "supportContact": "#cloud-help",
+}
 """All else is as it is by default."""
 SENDER = "key-rotation@example.com"
 DAYS = 51
@@ -40,7 +44,7 @@ def play(stage: Stage) -> None:
 
 def people_arrive(stage: Stage) -> None:
     """Create the users, their tags and their keys."""
-    stage.scene("Nine people work in this account. A key may be 80 days old.")
+    stage.scene("Nine people work in this account. Keys are replaced after 80 days.")
     table = Table("user", Column("days old", justify="right"), "what will happen", box=box.SIMPLE_HEAD)
     for person in PEOPLE:
         stage.cloud.add_user(person.name, person.tags)
@@ -110,13 +114,13 @@ def an_operator_cancels_a_deletion(stage: Stage) -> None:
     pending = stage.ledger()[old]
     stage.cloud.ledger.remove(KIM.name, old)
     waiting.until(lambda: stage.ledger().get(old) == "current", "the cancellation")
-    stage.prove("kim: the old key was about to end, and now is not", pending == "expiring")
+    stage.prove("kim: the deletion of the old key was cancelled", pending == "expiring")
 
 
 def the_grace_period_is_almost_over(stage: Stage) -> None:
     """Remind whoever has not switched."""
     stage.cloud.ledger.pass_days(3)
-    stage.scene("A day before the grace period ends, who has not switched is reminded.")
+    stage.scene("A day before the grace period ends, whoever has not switched gets a reminder.")
     mailed = len(stage.cloud.mails())
     stage.cloud.rotate()
     stage.show_new_mails()

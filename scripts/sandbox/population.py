@@ -13,6 +13,8 @@ from scripts.local_cloud.mailbox import Mail
 
 BEGINS = timedelta(days=29)
 GROUP = "developers"
+PATH = "/legacy/"
+"""Of those who have no tag: ``--path /legacy/`` finds them."""
 
 _STEP = timedelta(days=5)
 
@@ -125,8 +127,10 @@ def settle(cloud: LocalCloud) -> dict[str, Credentials]:
 
 
 def _join(cloud: LocalCloud, user: User) -> Credentials:
-    cloud.add_user(user.name, user.all_tags)
-    cloud.root.iam.add_user_to_group(GroupName=GROUP, UserName=user.name)
+    cloud.add_user(user.name, user.all_tags, path=PATH if user in UNTAGGED else "/")
+    # What `--group developers --email '{user}@example.com'` makes of a name with an @ is no address.
+    if "@" not in user.name:
+        cloud.root.iam.add_user_to_group(GroupName=GROUP, UserName=user.name)
     since = cloud.server.clock.behind / timedelta(days=1)
     first, *_ = [cloud.add_key(user.name, days_old=age - since) for age in user.ages]
     if user.inactive:

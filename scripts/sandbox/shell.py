@@ -10,17 +10,20 @@ from pathlib import Path
 
 from scripts.local_cloud.clients import ROOT, Credentials
 from scripts.local_cloud.cloud import LocalCloud
+from scripts.local_cloud.server import REGION
 from scripts.sandbox import pulumi
 
 _REPOSITORY = Path(__file__).parents[2]
-# What else could send a command to somebody's real account.
-_UNSET = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION")
+# What else could send a command to somebody's real account. Credentials go before profiles, and profiles are what
+# recipients change.
+_UNSET = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION")
 
 
 def variables(cloud: LocalCloud, folder: Path) -> dict[str, str]:
-    """Give the environment of an operator: MiniStack's fixed root credentials, and files of AWS's in this folder."""
+    """Give the environment of an operator: where the emulator is, and files of AWS's in this folder."""
     return {
-        **cloud.environment(ROOT),
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": cloud.server.endpoint,
         "AWS_CONFIG_FILE": str(folder / "aws" / "config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(folder / "aws" / "credentials"),
     }
@@ -30,7 +33,7 @@ def lay_out(cloud: LocalCloud, folder: Path, keys: Mapping[str, Credentials]) ->
     """Write all of it, and return the script to source."""
     (folder / "aws").mkdir()
     (folder / "aws" / "config").touch()
-    _write_profiles(folder / "aws" / "credentials", keys)
+    _write_profiles(folder / "aws" / "credentials", {"default": ROOT, **keys})
     (folder / "bin").mkdir()
     _write_pulumi(folder / "bin" / "pulumi", folder / "stack.json")
     pulumi.write_state(cloud, folder / "stack.json")
@@ -42,7 +45,7 @@ def lay_out(cloud: LocalCloud, folder: Path, keys: Mapping[str, Credentials]) ->
 
 
 def _write_profiles(file: Path, keys: Mapping[str, Credentials]) -> None:
-    """Let one be each of the users: ``--aws-profile NAME``."""
+    """Let one be the operator, with MiniStack's root credentials, or each of the users: ``--aws-profile NAME``."""
     profiles = configparser.ConfigParser(interpolation=None)
     for name, pair in keys.items():
         profiles[name] = {

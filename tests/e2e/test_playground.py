@@ -50,7 +50,7 @@ def test_what_an_operator_and_a_recipient_type(tmp_path: Path) -> None:
         plan = _python(folder, "scripts/take_down.py --dry-run")
         table = _shell(folder, "pulumi stack output tableName")
         mail = next((folder / "mails").glob("*-greg@example.com.txt"))
-        opened = _python(folder, f"scripts/decryption.py --aws-profile greg --profile greg --file {mail}")
+        opened = _python(folder, f"scripts/decryption.py --profile greg --file {mail}")
         unknown = _shell(folder, "pulumi up")
         taken_down = _python(folder, "scripts/take_down.py --yes")
         afterwards = [_python(folder, f"scripts/{each}").stderr for each in ("take_down.py --dry-run", "report.py")]
