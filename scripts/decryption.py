@@ -335,9 +335,6 @@ def _parser() -> Parser:
         help="take a pair whose user or account is not that of the block, or of the profile",
     )
     fate.add_argument(
-        "--private", action="store_true", help="with --profile: make the credentials file yours alone (mode 0600)"
-    )
-    fate.add_argument(
         "--delete-previous",
         action="store_true",
         help="with --profile NAME, and no block: remove NAME-previous from the credentials file, if AWS no longer "
@@ -968,7 +965,7 @@ def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
     profile, previous = options.profile, f"{options.profile}-previous"
     replaced = present_credentials(profile, path).get(ACCESS_KEY_ID)
     older = present_credentials(previous, path).get(ACCESS_KEY_ID)
-    store(pair, profile, path, private=options.private)
+    store(pair, profile, path)
     when = "already" if replaced == pair.access_key_id else "now"
     _say(f"Access key {pair.access_key_id} of {pair.user} is {when} in the profile {profile} of {path}.")
     if replaced and replaced != pair.access_key_id:
@@ -989,7 +986,7 @@ def _read_by_others(path: Path) -> "str | None":
         return None
     return (
         f"Others on this machine can read or change {path} (mode {mode:04o}), which stays as it was. Make it yours "
-        f"alone: chmod 600 {shlex.quote(str(path))} (or add --private next time)."
+        f"alone: chmod 600 {shlex.quote(str(path))}"
     )
 
 
@@ -1098,22 +1095,22 @@ def present_credentials(profile: str, path: Path) -> "dict[str, str]":
         raise Mishap(f"{path} cannot be read ({error.strerror}): check who owns it and its directory.") from None
 
 
-def store(pair: KeyPair, profile: str, path: Path, *, private: bool = False) -> None:
-    """Write a pair into the credentials file, whole or not at all. ``private`` makes the file its owner's alone.
+def store(pair: KeyPair, profile: str, path: Path) -> None:
+    """Write a pair into the credentials file, whole or not at all.
 
     Raises:
         Mishap: the file is not what AWS tools can read, or may not be written. It is as it was.
     """
-    _edit(path, lambda content: with_profile(content, profile, pair), private=private)
+    _edit(path, lambda content: with_profile(content, profile, pair))
 
 
-def _edit(path: Path, change: "Callable[[str], str]", *, private: bool = False) -> None:
+def _edit(path: Path, change: "Callable[[str], str]") -> None:
     target = path.resolve()  # a link to the file stays a link
     try:
         before = _content(target)
         after = change(before)
-        if after != before or private:
-            _replace(target, after.encode("utf-8", "surrogateescape"), private=private)
+        if after != before:
+            _replace(target, after.encode("utf-8", "surrogateescape"))
     except configparser.Error as error:
         raise _malformed(path, error) from None
     except OSError as error:
@@ -1233,16 +1230,19 @@ def _split(content: str, profile: str) -> "tuple[list[str], str, list[str], list
     return lines[:start], lines[start], others, lines[end:]
 
 
-def _replace(path: Path, content: bytes, *, private: bool) -> None:
-    """Swap a file's content in one step; its mode stays unless it is to be private, and a new file is."""
+def _replace(path: Path, content: bytes) -> None:
+    """Swap a file's content in one step; its mode and, under sudo, its owner stay. A new file is its owner's alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() and not private else 0o600
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+    owned = (path if path.exists() else path.parent).stat()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".credentials-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # not on Windows
+            os.chown(temporary, owned.st_uid, owned.st_gid)
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:

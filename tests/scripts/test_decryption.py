@@ -554,7 +554,6 @@ class TestStandsAlone:
             "--format",
             "--profile",
             "--ask-key",
-            "--private",
             "--allow-other-user",
             "--account",
             "--delete-previous",

@@ -156,14 +156,40 @@ class TestFile:
 
         assert stat.S_IMODE(file.stat().st_mode) == mode
 
-    def test_private_makes_it_its_owners_alone(self, file: Path) -> None:
-        """Also where the pair is in it already."""
-        file.chmod(0o644)
+    @pytest.mark.parametrize("is_there", [True, False], ids=["file", "folder alone"])
+    def test_under_sudo_it_stays_its_owners(self, is_there: bool, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Otherwise users could not read their own keys any more. What only root may do is recorded."""
+        given: list[tuple[str, int, int]] = []
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        monkeypatch.setattr(os, "chown", lambda path, owner, group: given.append((Path(path).name, owner, group)))
+        if not is_there:
+            file.unlink()
+
         decryption.store(PAIR, "work", file)
 
-        decryption.store(PAIR, "work", file, private=True)
+        assert [(owner, group) for _, owner, group in given] == [(os.getuid(), os.getgid())]
+        assert given[0][0].startswith(".credentials-"), "before it takes the file's place"
 
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    @pytest.mark.parametrize("owned", ["credentials", "."], ids=["file", "folder alone"])
+    def test_whoever_it_belongs_to_it_stays_theirs(self, owned: str, file: Path) -> None:
+        """Where the tests run as root, the file is another user's here."""
+        owner = (4711, 4712) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+        os.chown(file.parent / owned, *owner)
+        if owned == ".":
+            file.unlink()
+
+        decryption.store(PAIR, "work", file)
+
+        assert (file.stat().st_uid, file.stat().st_gid, stat.S_IMODE(file.stat().st_mode)) == (*owner, 0o600)
+
+    def test_nobody_but_root_gives_files_away(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It would be refused."""
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        monkeypatch.setattr(os, "chown", lambda *_: pytest.fail("not allowed"))
+
+        decryption.store(PAIR, "work", file)
+
+        assert PAIR.access_key_id in file.read_text()
 
     def test_a_link_stays_a_link(self, file: Path, tmp_path: Path) -> None:
         link = tmp_path / "link"
@@ -266,16 +292,6 @@ class TestCommand:
         assert f"can read or change {file} (mode 0{mode:o})" in (err := capsys.readouterr().err)
         assert f"chmod 600 {file}" in err
         assert stat.S_IMODE(file.stat().st_mode) == mode
-
-    def test_private_closes_it(
-        self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        file.chmod(0o644)
-
-        assert run(monkeypatch, "--private") == 0
-
-        assert "mode" not in capsys.readouterr().err
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
     def test_on_windows_modes_say_nothing(
         self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
