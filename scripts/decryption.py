@@ -103,7 +103,7 @@ examples:
   uv run decryption.py --profile default --file mail.eml
       take the block from a saved mail
   uv run decryption.py --profile default --delete-previous
-      later, when AWS no longer accepts the old pair: remove it from the file
+      when a mail has told you that the old key was deleted: remove it here, too
   eval "$(uv run decryption.py --format env)"
   uv run decryption.py --format powershell | Out-String | Invoke-Expression
       use the new pair in this shell, or in this PowerShell
@@ -338,7 +338,7 @@ def _parser() -> Parser:
         "--delete-previous",
         action="store_true",
         help="with --profile NAME, and no block: remove NAME-previous from the credentials file, if AWS no longer "
-        "accepts its key",
+        "accepts its key; use it when a mail has told you that the old key was deleted",
     )
     return parser
 
@@ -942,7 +942,7 @@ def _deliver(opened: "KeyPair | str", account: "str | None", options: argparse.N
     if isinstance(opened, str):
         if options.profile or options.check or options.format != "text":
             raise Mishap(
-                "This block holds no key pair such as AWS makes: leave out --profile, --format and --check to see it."
+                "This block does not contain an AWS key pair: leave out --profile, --format and --check to see it."
             )
         _say(opened)
         return
@@ -956,7 +956,7 @@ def _deliver(opened: "KeyPair | str", account: "str | None", options: argparse.N
         return
     path = credentials_file(os.environ)
     _write(opened, path, options)
-    if checked and sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty():
+    if checked and _is_somebody_there():
         _offer_to_delete_previous(options, path)
 
 
@@ -969,7 +969,7 @@ def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
     when = "already" if replaced == pair.access_key_id else "now"
     _say(f"Access key {pair.access_key_id} of {pair.user} is {when} in the profile {profile} of {path}.")
     if replaced and replaced != pair.access_key_id:
-        gone = f" {older}, which was there, is no longer in the file." if older and older != replaced else ""
+        gone = f" {older}, which was there before, is no longer in the file." if older and older != replaced else ""
         _say(
             f"It replaced {replaced}, which is now in the profile {previous}.{gone} When AWS has deleted that key, "
             f"remove it from the file: --profile {profile} --delete-previous"
@@ -1030,14 +1030,32 @@ def _offer_to_delete_previous(options: argparse.Namespace, path: Path) -> None:
         ended = _is_pair(old) and _has_ended(old, options)
     if not ended:
         return
-    question = f"AWS no longer accepts {old[ACCESS_KEY_ID]} in the profile {previous}. Remove it from the file? [y/N] "
-    print(printable(question), end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() in {"y", "yes"}:
+    if _agrees_to_remove(old[ACCESS_KEY_ID], previous):
         _remove(previous, path)
+
+
+def _agrees_to_remove(key_id: str, profile: str) -> bool:
+    """Ask: the key may be deactivated only, and an administrator could activate it again. Default: no."""
+    question = (
+        f"{_has_gone(key_id, profile)} Remove it only if a mail has told you that it was deleted. Remove it from the "
+        "file? [y/N] "
+    )
+    print(printable(question), end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _has_gone(key_id: str, profile: str) -> str:
+    return f"AWS does not accept {key_id} in the profile {profile} any more: it has been deleted or deactivated."
+
+
+def _is_somebody_there() -> bool:
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())
 
 
 def delete_previous(options: argparse.Namespace, path: Path) -> None:
     """Remove the pair in NAME-previous, if AWS no longer accepts it, and does accept the one in NAME.
+
+    At a terminal it asks first.
 
     Raises:
         Mishap: otherwise; or AWS cannot be asked.
@@ -1050,14 +1068,18 @@ def delete_previous(options: argparse.Namespace, path: Path) -> None:
         return
     if not _has_ended(old, options):
         raise Mishap(
-            f"AWS still knows {old[ACCESS_KEY_ID]} in the profile {previous}, which stays: try again when a mail has "
-            "told you that it is deleted."
+            f"AWS still knows {old[ACCESS_KEY_ID]} in the profile {previous}, so it was kept: try again when a mail "
+            "has told you that it was deleted."
         )
     if not _is_pair(new) or _has_ended(new, options):
         raise Mishap(
-            f"AWS accepts neither {previous} nor the profile {options.profile} itself, so that both stay: write your "
-            "new key into it first."
+            f"AWS accepts neither {previous} nor the profile {options.profile} itself, so both were kept. Write your "
+            "new key to it first."
         )
+    if not _is_somebody_there():
+        _say(_has_gone(old[ACCESS_KEY_ID], previous))
+    elif not _agrees_to_remove(old[ACCESS_KEY_ID], previous):
+        return
     _remove(previous, path)
 
 

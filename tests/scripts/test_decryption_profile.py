@@ -344,7 +344,7 @@ class TestWhatItReplaced:
 
         assert said() == (
             f"{self.NOW}It replaced AKIAFAKE00000000OLD1, which is now in the profile work-previous. "
-            f"AKIAFAKE00000000OLD0, which was there, is no longer in the file. {self.REMOVE}"
+            f"AKIAFAKE00000000OLD0, which was there before, is no longer in the file. {self.REMOVE}"
         )
 
     def test_second_run_says_that_nothing_is_new(self, file: Path, said: Callable[[], str]) -> None:
@@ -425,8 +425,8 @@ class TestWhatItReplaced:
         )
 
 
-TRY_AGAIN = "try again when a mail has told you that it is deleted."
-WRITE_FIRST = "so that both stay: write your new key into it first."
+TRY_AGAIN = "try again when a mail has told you that it was deleted."
+WRITE_FIRST = "so both were kept. Write your new key to it first."
 
 
 class TestDeletePrevious:
@@ -434,6 +434,9 @@ class TestDeletePrevious:
 
     OLD_KEY, NEW_KEY = "AKIAFAKE00000000OLD1", PAIR.access_key_id
     BOTH = f"[work]\n{SETTINGS}\n[work-previous]\n{OLD}"
+    ENDED = (
+        f"AWS does not accept {OLD_KEY} in the profile work-previous any more: it has been deleted or deactivated."
+    )
     DELETE = ("--profile", "work", "--delete-previous")
 
     @pytest.fixture
@@ -455,7 +458,7 @@ class TestDeletePrevious:
 
     @pytest.mark.usefixtures("aws")
     def test_pair_that_aws_refuses_is_removed(self, file: Path, told: Callable[[], tuple[int, str]]) -> None:
-        assert told() == (0, "The key in the profile work-previous was removed from FILE.\n")
+        assert told() == (0, f"{self.ENDED}\nThe key in the profile work-previous was removed from FILE.\n")
         assert file.read_text() == f"[work]\n{SETTINGS}\n"
 
     @pytest.mark.usefixtures("aws")
@@ -474,7 +477,7 @@ class TestDeletePrevious:
 
         assert told() == (
             1,
-            f"decryption.py: AWS still knows {self.OLD_KEY} in the profile work-previous, which stays: {TRY_AGAIN}\n",
+            f"decryption.py: AWS still knows {self.OLD_KEY} in the profile work-previous, so it was kept: {TRY_AGAIN}\n",
         )
         assert file.read_text() == self.BOTH
 
@@ -517,7 +520,7 @@ class TestDeletePrevious:
 
         assert done.returncode == 0
         assert (
-            f"AWS no longer accepts {self.OLD_KEY} in the profile work-previous. Remove it from the file? [y/N]"
+            f"{self.ENDED} Remove it only if a mail has told you that it was deleted. Remove it from the file? [y/N]"
             in shown
         )
         assert file.read_text() == (f"[work]\n{SETTINGS}\n" if removed else self.BOTH)
@@ -539,12 +542,26 @@ class TestDeletePrevious:
         assert (done.returncode, b"y/N" in done.stderr) == (0, False)
         assert file.read_text() == self.BOTH
 
-    def again(self, **streams: Any) -> subprocess.CompletedProcess[bytes]:
+    @pytest.mark.usefixtures("aws")
+    @pytest.mark.parametrize(("typed", "removed"), [("y\n", True), ("\n", False)])
+    def test_deletion_at_a_terminal_asks_as_well(self, typed: str, removed: bool, file: Path) -> None:
+        """The key may be deactivated, and its secret is nowhere else."""
+        user, command = os.openpty()
+        os.write(user, typed.encode())
+
+        with os.fdopen(command, "rb+", buffering=0) as terminal, os.fdopen(user, "rb", buffering=0) as screen:
+            done = self.again("--delete-previous", stdin=terminal, stderr=terminal)
+            shown = screen.read(10_000).decode()
+
+        assert (done.returncode, f"{self.ENDED} Remove it only if a mail" in shown) == (0, True)
+        assert file.read_text() == (f"[work]\n{SETTINGS}\n" if removed else self.BOTH)
+
+    def again(self, *options: str, **streams: Any) -> subprocess.CompletedProcess[bytes]:
         """Run the mail's command a second time."""
         key = Fernet.generate_key()
         block = Fernet(key).encrypt(decryption.as_json(PAIR).encode())
         return subprocess.run(
-            [sys.executable, decryption.__file__, "--profile", "work"],
+            [sys.executable, decryption.__file__, "--profile", "work", *options],
             env={**os.environ, "ENC_KEY": key.decode(), "CIPHER_TEXT": block.decode()},
             stdout=subprocess.PIPE,
             check=False,
