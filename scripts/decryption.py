@@ -131,14 +131,9 @@ SECRET = re.compile(r"[!-~]+")
 
 BLOCK_START = "gAAAAA"  # of every Fernet token until 2106: its version and the time
 LONGEST_QUOTE = 300  # characters of what somebody else says
-OTHER_SOURCES = (  # settings of a profile that give it other credentials than a key pair
-    "role_arn",
-    "web_identity_token_file",
-    "sso_session",
-    "sso_start_url",
-    "login_session",
-    "credential_process",
-)
+# Settings of a profile that give it other credentials: botocore looks at these before the credentials file, or after.
+EARLIER_SOURCES = ("role_arn", "web_identity_token_file", "sso_session", "sso_start_url")
+LATER_SOURCES = ("login_session", "credential_process")
 LARGEST_MAIL = 30_000_000  # bytes; mail services stop at 25 MB or so
 OTHERS = 0o066  # the right of group and everybody to read or write a file
 
@@ -821,7 +816,7 @@ def _owner_of_profile(pair: KeyPair, options: argparse.Namespace) -> "Owner | No
     """
     from botocore.exceptions import ClientError  # noqa: PLC0415 - was there for the new pair
 
-    present = present_credentials(options.profile, credentials_file(os.environ))
+    present = held_keys(credentials_file(os.environ), config_file(os.environ)).get(options.profile, {})
     key_id = present.get(ACCESS_KEY_ID)
     if not _is_pair(present) or key_id == pair.access_key_id:
         return None
@@ -974,7 +969,12 @@ def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
             f"It replaced {replaced}, which is now in the profile {previous}.{gone} When AWS has deleted that key, "
             f"remove it from the file: --profile {profile} --delete-previous"
         )
-    for warning in (_read_by_others(path), _other_source(profile, path), _shadow(pair)):
+    for warning in (
+        _left_in_config(profile, pair),
+        _read_by_others(path),
+        _other_source(profile, path),
+        _shadow(pair),
+    ):
         if warning:
             _tell(warning)
 
@@ -991,25 +991,40 @@ def _read_by_others(path: Path) -> "str | None":
 
 
 def _other_source(profile: str, path: Path) -> "str | None":
-    """Say that the profile takes its credentials from elsewhere, so that a pair in the credentials file is not used."""
-    config = _home(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
-    settings = {}
-    for file, name in ((config, profile if profile == "default" else f"profile {profile}"), (path, profile)):
-        with contextlib.suppress(OSError, ValueError, configparser.Error):  # other tools will say what is wrong there
-            settings.update(_profiles(file.read_text(encoding="utf-8")).get(name, {}))
+    """Say that the profile also takes its credentials from elsewhere, and which of both AWS tools use."""
+    config = config_file(os.environ)
+    settings, places = {}, {}
+    for file, profiles in ((config, _config_profiles(config)), (path, _profiles(_content(path)))):
+        settings.update(profiles.get(profile, {}))
+        places.update(dict.fromkeys(profiles.get(profile, {}), file))
     source = settings.get("source_profile")
     if settings.get("role_arn") and source and source != profile:
         return (
-            f"The profile {profile} assumes a role with the key of the profile {source} (role_arn in {config}), and "
-            f"does not use this one: run the command again with --profile {source}."
+            f"The profile {profile} assumes a role with the key of the profile {source} (role_arn in "
+            f"{places['role_arn']}), and does not use this one: run the command again with --profile {source}."
         )
-    other = next((name for name in OTHER_SOURCES if settings.get(name) and not (name == "role_arn" and source)), None)
-    if not other:
+    for name in EARLIER_SOURCES:
+        if settings.get(name) and not (name == "role_arn" and source):
+            return (
+                f"The profile {profile} also has {name} in {places[name]}: AWS tools may use that instead of this key. "
+                "Remove it there, or run the command again with another --profile."
+            )
+    for name in LATER_SOURCES:
+        if settings.get(name):
+            return (
+                f"The profile {profile} also has {name} in {places[name]}: the AWS CLI and boto3 use the new key "
+                "instead of that. If the old key is kept there, replace it there, too."
+            )
+    return None
+
+
+def _left_in_config(profile: str, pair: KeyPair) -> "str | None":
+    """Say that a key stays in the config file. AWS tools look into the credentials file first."""
+    config = config_file(os.environ)
+    old = _config_profiles(config).get(profile, {}).get(ACCESS_KEY_ID)
+    if old in {None, "", pair.access_key_id}:
         return None
-    return (
-        f"The profile {profile} also has {other} in {config}: AWS tools may use that instead of this key. Remove it "
-        "there, or run the command again with another --profile."
-    )
+    return f"The old key {old} is in {config}, in the profile {profile}, and stays there: remove it when it has ended."
 
 
 def _shadow(pair: KeyPair) -> "str | None":
@@ -1096,6 +1111,11 @@ def credentials_file(environment: Mapping[str, str]) -> Path:
     return _home(environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
 
 
+def config_file(environment: Mapping[str, str]) -> Path:
+    """Find the AWS config file: it has profiles as well, and may hold keys."""
+    return _home(environment.get("AWS_CONFIG_FILE") or "~/.aws/config")
+
+
 def _home(path: str) -> Path:
     try:
         return Path(path).expanduser()
@@ -1109,8 +1129,34 @@ def present_credentials(profile: str, path: Path) -> "dict[str, str]":
     Raises:
         Mishap: the file is not what AWS tools can read.
     """
+    return _all_credentials(path).get(profile, {})
+
+
+def held_keys(path: Path, config: Path) -> "dict[str, dict[str, str]]":
+    """Read the credentials of each profile as botocore does: the credentials file goes before the config file.
+
+    Raises:
+        Mishap: as for ``present_credentials``.
+    """
+    held = {name: _credentials(settings) for name, settings in _config_profiles(config).items()}
+    held.update((name, keys) for name, keys in _all_credentials(path).items() if ACCESS_KEY_ID in keys)
+    return held
+
+
+def _config_profiles(path: Path) -> dict[str, dict[str, str]]:
+    """Read the config file's profiles; none, if it is malformed: other tools will say what is wrong there."""
+    found = {}
+    with contextlib.suppress(OSError, ValueError, configparser.Error):
+        for heading, settings in _profiles(path.read_text(encoding="utf-8")).items():
+            profile = re.fullmatch(r"""profile\s+(["']?)(\S+)\1|default""", heading)
+            if profile:
+                found[profile[2] or heading] = settings
+    return found
+
+
+def _all_credentials(path: Path) -> dict[str, dict[str, str]]:
     try:
-        return _credentials(_profiles(_content(path)).get(profile, {}))
+        return {name: _credentials(settings) for name, settings in _profiles(_content(path)).items()}
     except configparser.Error as error:
         raise _malformed(path, error) from None
     except OSError as error:

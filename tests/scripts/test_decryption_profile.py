@@ -359,8 +359,6 @@ class TestWhatItReplaced:
             "web_identity_token_file = /var/run/token\nrole_arn = arn:aws:iam::111122223333:role/deploy",
             "sso_session = acme",
             "sso_start_url = https://acme.awsapps.com/start",
-            "login_session = arn:aws:iam::111122223333:user/alice",
-            "credential_process = /usr/bin/vault",
         ],
     )
     @pytest.mark.parametrize("place", ["config", "credentials"])
@@ -373,9 +371,43 @@ class TestWhatItReplaced:
         name = "role_arn" if "role_arn" in setting else setting.partition(" ")[0]
 
         assert said() == (
-            f"{self.NOW}The profile work also has {name} in CONFIG: AWS tools may use that instead of this key. Remove "
-            "it there, or run the command again with another --profile.\n"
+            f"{self.NOW}The profile work also has {name} in {place.upper().replace('CREDENTIALS', 'FILE')}: AWS tools "
+            "may use that instead of this key. Remove it there, or run the command again with another --profile.\n"
         )
+
+    @pytest.mark.parametrize(
+        "setting", ["login_session = arn:aws:iam::111122223333:user/alice", "credential_process = /usr/bin/vault"]
+    )
+    def test_profile_whose_other_source_the_new_key_replaces(
+        self, setting: str, file: Path, said: Callable[[], str]
+    ) -> None:
+        """A key in the credentials file goes first; where the old one is kept, it is easily forgotten."""
+        (file.parent / "config").write_text(f"[profile work]\n{setting}\n")
+        name = setting.partition(" ")[0]
+
+        assert said() == (
+            f"{self.NOW}The profile work also has {name} in CONFIG: the AWS CLI and boto3 use the new key instead of "
+            "that. If the old key is kept there, replace it there, too.\n"
+        )
+        assert used_by_aws_tools() == PAIR.access_key_id
+
+    def test_old_key_in_the_config_file_stays_there(self, file: Path, said: Callable[[], str]) -> None:
+        """It could be changed by nobody but its owner; AWS tools use the one in the credentials file."""
+        config = f"[profile work]\n{OLD}region = eu-central-1\n"
+        (file.parent / "config").write_text(config)
+        assert used_by_aws_tools() == "AKIAFAKE00000000OLD1"
+
+        assert said() == (
+            f"{self.NOW}The old key AKIAFAKE00000000OLD1 is in CONFIG, in the profile work, and stays there: remove it "
+            "when it has ended.\n"
+        )
+        assert used_by_aws_tools() == PAIR.access_key_id
+        assert (file.parent / "config").read_text() == config
+
+    def test_new_key_in_the_config_file_is_no_old_one(self, file: Path, said: Callable[[], str]) -> None:
+        (file.parent / "config").write_text(f"[profile work]\n{SETTINGS}")
+
+        assert said() == self.NOW
 
     def test_role_that_is_assumed_with_another_profile(self, file: Path, said: Callable[[], str]) -> None:
         """That is the one which holds the key to replace."""
@@ -425,6 +457,13 @@ class TestWhatItReplaced:
         )
 
 
+def used_by_aws_tools() -> str:
+    """Resolve the profile as botocore does."""
+    credentials = boto3.Session(profile_name="work").get_credentials()
+    assert credentials
+    return credentials.access_key
+
+
 TRY_AGAIN = "try again when a mail has told you that it was deleted."
 WRITE_FIRST = "so both were kept. Write your new key to it first."
 
@@ -434,9 +473,7 @@ class TestDeletePrevious:
 
     OLD_KEY, NEW_KEY = "AKIAFAKE00000000OLD1", PAIR.access_key_id
     BOTH = f"[work]\n{SETTINGS}\n[work-previous]\n{OLD}"
-    ENDED = (
-        f"AWS does not accept {OLD_KEY} in the profile work-previous any more: it has been deleted or deactivated."
-    )
+    ENDED = f"AWS does not accept {OLD_KEY} in the profile work-previous any more: it has been deleted or deactivated."
     DELETE = ("--profile", "work", "--delete-previous")
 
     @pytest.fixture
