@@ -131,6 +131,7 @@ SECRET = re.compile(r"[!-~]+")
 
 BLOCK_START = "gAAAAA"  # of every Fernet token until 2106: its version and the time
 LONGEST_QUOTE = 300  # characters of what somebody else says
+FEW, LISTED = 3, 9  # profiles that a message offers, and that it lists
 # Settings of a profile that give it other credentials: botocore looks at these before the credentials file, or after.
 EARLIER_SOURCES = ("role_arn", "web_identity_token_file", "sso_session", "sso_start_url")
 LATER_SOURCES = ("login_session", "credential_process")
@@ -182,11 +183,15 @@ class Owner:
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """What opens a block: the Fernet key, where it came from, and the AWS account in which it was, if in one."""
+    """What opens a block: the Fernet key, where it came from and, if that was AWS, the account and who read it.
+
+    ``reader`` is the id of an access key.
+    """
 
     value: str = dataclasses.field(repr=False)
     origin: str
     account: "str | None" = None
+    reader: "str | None" = None
 
 
 # --- The command -----------------------------------------------------------------------------------------------------
@@ -233,7 +238,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
             parser.error("no block given: paste it when asked, or name a saved mail with --file")
         block = find_block(text)
         key = find_key(options, os.environ)
-        _deliver(open_block(block, key.value, key.origin), key.account or options.account, options)
+        _deliver(open_block(block, key.value, key.origin), key, options)
     except Mishap as mishap:
         _tell(f"{parser.prog}: {mishap}")
         return 1
@@ -608,19 +613,22 @@ def _ask_aws(options: argparse.Namespace, environment: Mapping[str, str]) -> Key
             ssm = session.client("ssm", config=_config())
             found = ssm.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]
         except ClientError as error:
-            raise Mishap(_explain(error, session, parameter, options.account, reader)) from None
+            raise Mishap(_explain(error, session, parameter, reader, options)) from None
         except NoCredentialsError:
+            where = f" in {reader}" if profile else ""
+            holders = list(_profiles_with_keys())
             raise Mishap(
-                f"No AWS credentials found in {reader}: name the profile that holds your present access key with "
-                f"--aws-profile ({_your_profiles()}), or run `aws configure` with it."
+                f"No AWS credentials found{where}: {_run_again(options, holders if len(holders) <= FEW else ())}."
             ) from None
         except ProfileNotFound as error:
-            raise Mishap(f"{_one_line(error)}: name another with --aws-profile ({_your_profiles()}).") from None
+            raise Mishap(f"{_one_line(error)}: {_run_again(options)}.") from None
         account = found["ARN"].split(":")[4] if found.get("ARN") else None
         if account and options.account not in {None, account}:
             caller = _caller(session) or Owner(found["ARN"], account, user_id="", name=None)
-            raise Mishap(wrong_reader(caller, parameter, options.account, reader) or parameter)
-        return Key(found["Value"].strip(), f"{parameter} ({session.region_name})", account)
+            raise Mishap(wrong_reader(caller, parameter, reader, options) or parameter)
+        credentials = session.get_credentials()
+        origin = f"{parameter} ({session.region_name})"
+        return Key(found["Value"].strip(), origin, account, credentials.access_key if credentials else None)
 
 
 @contextlib.contextmanager
@@ -672,11 +680,37 @@ def _available_profiles() -> "list[str]":
     return []
 
 
-def _your_profiles() -> str:
-    names = _available_profiles()
-    return (
-        f"your profiles: {', '.join(names[:9])}{', ...' if names[9:] else ''}" if names else "you have no profile yet"
-    )
+def _profiles_with_keys() -> "dict[str, dict[str, str]]":
+    """Read the key pairs of all profiles but those in which this script has kept an old one."""
+    held = held_keys(credentials_file(os.environ), config_file(os.environ))
+    return {name: keys for name, keys in held.items() if _is_pair(keys) and not name.endswith("-previous")}
+
+
+def _profiles_of(is_right: "Callable[[Owner], bool]", options: argparse.Namespace) -> "list[str]":
+    """Ask AWS whose the keys of the user's profiles are, and name those that belong to the right user."""
+    right = []
+    for name, keys in list(_profiles_with_keys().items())[:LISTED]:
+        with contextlib.suppress(Exception):  # it would only make another message clearer
+            if is_right(_owner(_sts(keys, options))):
+                right.append(name)
+    return right
+
+
+def _run_again(options: argparse.Namespace, right: Sequence[str] = ()) -> str:
+    """Say with which profile to run the command again: one of the right ones or, if they are unknown, one of all."""
+    names = [name for name in _available_profiles() if not name.endswith("-previous")]
+    if not names:
+        return "put the key to be replaced into a profile with `aws configure`, then try again"
+    if options.aws_profile or not options.profile:
+        how = "--aws-profile {0}"
+    elif os.environ.get(ACCESS_KEY_ID.upper()):
+        how = "--profile {0} --aws-profile {0}"  # the environment goes before --profile alone
+    else:
+        how = "--profile {0}"
+    if right:
+        return f"run it again with {' or '.join(how.format(name) for name in right)}"
+    yours = f"{', '.join(names[:LISTED])}{', ...' if names[LISTED:] else ''}"
+    return f"run it again with {how.format('NAME')}, the profile that holds the key to be replaced (your profiles: {yours})"
 
 
 def _boto3() -> "ModuleType":
@@ -694,20 +728,21 @@ def _config() -> "Config":
 
 
 def _explain(
-    error: "ClientError", session: "Session", parameter: "str | None", account: "str | None", reader: str
+    error: "ClientError", session: "Session", parameter: "str | None", reader: str, options: argparse.Namespace
 ) -> str:
     """Say in the user's terms what AWS said in its own."""
     code, message = _code(error), _one_line(error.response.get("Error", {}).get("Message", ""))
     if code.startswith("ExpiredToken") or code == "RequestExpired":
-        return f"Your AWS session has expired ({code}): log in again, or use your access key with --aws-profile."
+        return f"Your AWS session has expired ({code}): log in again, or {_run_again(options)}."
     if code in {UNKNOWN_KEY, "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException"}:
+        right = _profiles_of(lambda owner: is_for(owner, parameter, options.account), options) if parameter else []
         return (
-            f"AWS does not accept your credentials ({code}), which are those of {reader}: name the profile with the "
-            "key you had before the mail, by --aws-profile. If it is that very key, it has ended: ask your "
-            "administrator to activate it, or for a new one."
+            f"AWS does not accept your credentials ({code}), those of {reader}: {_run_again(options, right)}. If they "
+            "are the key that the mail replaces, it has ended: ask your administrator to reactivate it, or for a new "
+            "one."
         )
     caller = _caller(session)
-    wrong = wrong_reader(caller, parameter, account, reader) if caller and parameter else None
+    wrong = wrong_reader(caller, parameter, reader, options) if caller and parameter else None
     if wrong:
         return wrong
     you = f"You are {caller}, whom the mail is for, and" if caller else "You"
@@ -737,20 +772,31 @@ def _caller(session: "Session") -> "Owner | None":
     return None
 
 
-def wrong_reader(caller: Owner, parameter: str, account: "str | None", reader: str) -> "str | None":
-    """Say who signed in, and whom the mail is for; None if they are the same, as far as the command tells."""
+def is_for(owner: Owner, parameter: str, account: "str | None") -> bool:
+    """Tell whether a mail is for this user, as far as the parameter and the account in its command tell."""
     folder, _, name = parameter.rpartition("/")
-    addressee, is_it = "somebody", True  # a parameter that the service has not named
     if folder.endswith("/iam"):
-        addressee, is_it = name, caller.is_called(name)
-    elif folder.endswith("/iam-id"):
-        addressee, is_it = f"the user with the id {name}", caller.user_id == name
-    if is_it and account in {None, caller.account}:
+        is_it = owner.is_called(name)
+    else:
+        is_it = not folder.endswith("/iam-id") or owner.user_id == name
+    return is_it and account in {None, owner.account}
+
+
+def wrong_reader(caller: Owner, parameter: str, reader: str, options: argparse.Namespace) -> "str | None":
+    """Say who signed in, whom the mail is for, and which profile is theirs; None if they are the same."""
+    if is_for(caller, parameter, options.account):
         return None
-    where = f" in {account}" if account else ""
+    folder, _, name = parameter.rpartition("/")
+    addressee = "somebody"  # a parameter that the service has not named
+    if folder.endswith("/iam"):
+        addressee = name
+    elif folder.endswith("/iam-id"):
+        addressee = f"the user with the id {name}"
+    where = f" in {options.account}" if options.account else ""
+    right = _profiles_of(lambda owner: is_for(owner, parameter, options.account), options)
     return (
-        f"You are {caller} (signed in with {reader}), and the mail is for {addressee}{where}: use the key that it "
-        f"replaces, with --aws-profile NAME ({_your_profiles()})."
+        f"You are {caller} (signed in with {reader}), and the mail is for {addressee}{where}: "
+        f"{_run_again(options, right)}."
     )
 
 
@@ -778,17 +824,19 @@ def check(pair: KeyPair, account: "str | None", options: argparse.Namespace) -> 
         return owner
     here = f" in account {account}" if account else ""
     if not owner.is_called(pair.user) or account not in {None, owner.account}:
-        raise _others(pair, owner, f"the block is for the user {pair.user}{here}")
+        raise _others(pair, owner, f"the block is for the user {pair.user}{here}", "ask your administrator")
     present = _owner_of_profile(pair, options) if options.profile else None
     if present and not owner.is_same(present):
-        raise _others(pair, owner, f"the key in the profile {options.profile} to {present.arn}")
+        right = " or ".join(f"--profile {name}" for name in _profiles_of(owner.is_same, options))
+        remedy = f"run it again with {right}" if right else "ask your administrator"
+        raise _others(pair, owner, f"the key in the profile {options.profile} to {present.arn}", remedy)
     return owner
 
 
-def _others(pair: KeyPair, owner: Owner, wanted: str) -> Mishap:
+def _others(pair: KeyPair, owner: Owner, wanted: str, remedy: str) -> Mishap:
     return Mishap(
-        f"The new key {pair.access_key_id} belongs to {owner.arn}, and {wanted}. Nothing was done with it: ask your "
-        "administrator, or, if you know that it is meant, add --allow-other-user."
+        f"The new key {pair.access_key_id} belongs to {owner.arn}, and {wanted}. Nothing was done with it: {remedy}, "
+        "or, if you know that this is intended, add --allow-other-user."
     )
 
 
@@ -931,7 +979,7 @@ FORMATS: "dict[str, Callable[[KeyPair], str]]" = {
 }
 
 
-def _deliver(opened: "KeyPair | str", account: "str | None", options: argparse.Namespace) -> None:
+def _deliver(opened: "KeyPair | str", key: Key, options: argparse.Namespace) -> None:
     if not sys.stdout:
         raise Mishap("Standard output is closed: open it, since that is where the result goes.")
     if isinstance(opened, str):
@@ -941,10 +989,12 @@ def _deliver(opened: "KeyPair | str", account: "str | None", options: argparse.N
             )
         _say(opened)
         return
+    if options.profile and not options.aws_profile and key.reader:
+        _refuse_other_profile(opened, key.reader, options.profile)
     checked = options.check or (options.check is None and options.profile)
     if checked:
         # Before anything is written: a pair that does not work must not take the place of one that does.
-        owner = check(opened, account, options)
+        owner = check(opened, key.account or options.account, options)
         _tell(f"AWS accepts {opened.access_key_id} as {owner.arn}.")
     if not options.profile:
         print(FORMATS[options.format](opened))
@@ -953,6 +1003,22 @@ def _deliver(opened: "KeyPair | str", account: "str | None", options: argparse.N
     _write(opened, path, options)
     if checked and _is_somebody_there():
         _offer_to_delete_previous(options, path)
+
+
+def _refuse_other_profile(pair: KeyPair, reader: str, profile: str) -> None:
+    """Make sure that the profile is the one to change: every mail says `--profile default`.
+
+    Raises:
+        Mishap: the key that the mail replaces is in other profiles, where the old key would stay until it ends.
+    """
+    ids = {name: keys[ACCESS_KEY_ID] for name, keys in _profiles_with_keys().items()}
+    holders = [name for name, key_id in ids.items() if key_id == reader]
+    if holders and ids.get(profile) not in {reader, pair.access_key_id}:
+        raise Mishap(
+            f"Your present key {reader} is in the profile{'s' if holders[1:] else ''} {' and '.join(holders)}, not in "
+            f"{profile}: run it again with {' or '.join(f'--profile {name}' for name in holders)} (or, to write into "
+            f"{profile} all the same, with --aws-profile {holders[0]})."
+        )
 
 
 def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
