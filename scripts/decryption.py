@@ -123,6 +123,7 @@ PAUSE_SECONDS = 2
 
 # What AWS says of a key that was deleted or deactivated, and of one that it does not know yet.
 UNKNOWN_KEY = "InvalidClientTokenId"
+GONE = "AWS does not accept {} in the profile {} any more: it has been deleted or deactivated."
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html
 USER_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
@@ -131,10 +132,10 @@ SECRET = re.compile(r"[!-~]+")
 
 BLOCK_START = "gAAAAA"  # of every Fernet token until 2106: its version and the time
 LONGEST_QUOTE = 300  # characters of what somebody else says
-FEW, LISTED = 3, 9  # profiles that a message offers, and that it lists
-# Settings of a profile that give it other credentials: botocore looks at these before the credentials file, or after.
-EARLIER_SOURCES = ("role_arn", "web_identity_token_file", "sso_session", "sso_start_url")
+LISTED = 9  # profiles in a message
+# Settings of a profile that give it other credentials; botocore goes by the credentials file before the later ones.
 LATER_SOURCES = ("login_session", "credential_process")
+OTHER_SOURCES = ("role_arn", "web_identity_token_file", "sso_session", "sso_start_url", *LATER_SOURCES)
 LARGEST_MAIL = 30_000_000  # bytes; mail services stop at 25 MB or so
 OTHERS = 0o066  # the right of group and everybody to read or write a file
 
@@ -183,10 +184,7 @@ class Owner:
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """What opens a block: the Fernet key, where it came from and, if that was AWS, the account and who read it.
-
-    ``reader`` is the id of an access key.
-    """
+    """What opens a block: the Fernet key, where it came from and, if that was AWS, its account and the reader's key."""
 
     value: str = dataclasses.field(repr=False)
     origin: str
@@ -511,16 +509,10 @@ def _made(block: str) -> str:
 
 
 def open_block(block: str, key: str, origin: str) -> "KeyPair | str":
-    """Decrypt a block.
-
-    Args:
-        block: a Fernet token.
-        key: the Fernet key.
-        origin: where the key came from, for messages.
+    """Decrypt a block with a Fernet key; ``origin`` is where that came from, for messages.
 
     Returns:
-        The key pair; or the plain text, where the block is one of those that hold a single value, as the tool before
-        this one mailed them.
+        The key pair; or the plain text of a block that holds a single value, as the tool before this one mailed them.
 
     Raises:
         Mishap: the key is none, or is not the one of this block.
@@ -579,10 +571,6 @@ def own_parameter(arn: str, user_id: str) -> str:
     SSM names take only letters, digits and ``_.-``; a user with any other character in its name, such as the ``@`` of
     an e-mail address, goes by its immutable id.
 
-    Args:
-        arn: the caller's, as sts:GetCallerIdentity tells it.
-        user_id: likewise, ``AIDA…``.
-
     Raises:
         Mishap: the caller is no IAM user.
     """
@@ -617,9 +605,8 @@ def _ask_aws(options: argparse.Namespace, environment: Mapping[str, str]) -> Key
         except NoCredentialsError:
             where = f" in {reader}" if profile else ""
             holders = list(_profiles_with_keys())
-            raise Mishap(
-                f"No AWS credentials found{where}: {_run_again(options, holders if len(holders) <= FEW else ())}."
-            ) from None
+            again = _run_again(options, () if holders[1:] else holders)
+            raise Mishap(f"No AWS credentials found{where}: {again}.") from None
         except ProfileNotFound as error:
             raise Mishap(f"{_one_line(error)}: {_run_again(options)}.") from None
         account = found["ARN"].split(":")[4] if found.get("ARN") else None
@@ -633,11 +620,7 @@ def _ask_aws(options: argparse.Namespace, environment: Mapping[str, str]) -> Key
 
 @contextlib.contextmanager
 def _towards_aws(failed: str, remedy: str = "") -> Iterator[None]:
-    """Say in one line what goes wrong on the way to AWS and back. What AWS itself refuses (ClientError) passes.
-
-    Raises:
-        Mishap: ``failed``, the reason, and ``remedy``.
-    """
+    """Say in one line what goes wrong on the way to AWS and back. What AWS itself refuses (ClientError) passes."""
     from botocore.exceptions import BotoCoreError, HTTPClientError, NoRegionError  # noqa: PLC0415 - needs boto3
     from botocore.exceptions import ConnectionError as NoConnection  # noqa: PLC0415
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
@@ -665,25 +648,14 @@ def reading_profile(options: argparse.Namespace, environment: Mapping[str, str])
     """
     if options.aws_profile:
         return str(options.aws_profile)
-    if options.profile and not environment.get(ACCESS_KEY_ID.upper()) and options.profile in _available_profiles():
+    if options.profile and not environment.get(ACCESS_KEY_ID.upper()) and options.profile in _held():
         return str(options.profile)
     return None
 
 
-def _available_profiles() -> "list[str]":
-    _boto3()
-    import botocore.session  # noqa: PLC0415 - needs boto3
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-
-    with contextlib.suppress(BotoCoreError):  # a malformed file is told by whoever signs in with it
-        return list(botocore.session.Session().available_profiles)
-    return []
-
-
 def _profiles_with_keys() -> "dict[str, dict[str, str]]":
     """Read the key pairs of all profiles but those in which this script has kept an old one."""
-    held = held_keys(credentials_file(os.environ), config_file(os.environ))
-    return {name: keys for name, keys in held.items() if _is_pair(keys) and not name.endswith("-previous")}
+    return {name: keys for name, keys in _held().items() if _is_pair(keys) and not name.endswith("-previous")}
 
 
 def _profiles_of(is_right: "Callable[[Owner], bool]", options: argparse.Namespace) -> "list[str]":
@@ -698,19 +670,18 @@ def _profiles_of(is_right: "Callable[[Owner], bool]", options: argparse.Namespac
 
 def _run_again(options: argparse.Namespace, right: Sequence[str] = ()) -> str:
     """Say with which profile to run the command again: one of the right ones or, if they are unknown, one of all."""
-    names = [name for name in _available_profiles() if not name.endswith("-previous")]
+    names = [name for name in _held() if not name.endswith("-previous")]
     if not names:
         return "put the key to be replaced into a profile with `aws configure`, then try again"
+    how = "--profile {0}"
     if options.aws_profile or not options.profile:
         how = "--aws-profile {0}"
     elif os.environ.get(ACCESS_KEY_ID.upper()):
         how = "--profile {0} --aws-profile {0}"  # the environment goes before --profile alone
-    else:
-        how = "--profile {0}"
     if right:
         return f"run it again with {' or '.join(how.format(name) for name in right)}"
-    yours = f"{', '.join(names[:LISTED])}{', ...' if names[LISTED:] else ''}"
-    return f"run it again with {how.format('NAME')}, the profile that holds the key to be replaced (your profiles: {yours})"
+    yours = f"your profiles: {', '.join(names[:LISTED])}{', ...' if names[LISTED:] else ''}"
+    return f"run it again with {how.format('NAME')}, the profile that holds the key to be replaced ({yours})"
 
 
 def _boto3() -> "ModuleType":
@@ -775,11 +746,8 @@ def _caller(session: "Session") -> "Owner | None":
 def is_for(owner: Owner, parameter: str, account: "str | None") -> bool:
     """Tell whether a mail is for this user, as far as the parameter and the account in its command tell."""
     folder, _, name = parameter.rpartition("/")
-    if folder.endswith("/iam"):
-        is_it = owner.is_called(name)
-    else:
-        is_it = not folder.endswith("/iam-id") or owner.user_id == name
-    return is_it and account in {None, owner.account}
+    names = {"iam": owner.is_called(name), "iam-id": owner.user_id == name}
+    return names.get(folder.rpartition("/")[2], True) and account in {None, owner.account}
 
 
 def wrong_reader(caller: Owner, parameter: str, reader: str, options: argparse.Namespace) -> "str | None":
@@ -787,11 +755,7 @@ def wrong_reader(caller: Owner, parameter: str, reader: str, options: argparse.N
     if is_for(caller, parameter, options.account):
         return None
     folder, _, name = parameter.rpartition("/")
-    addressee = "somebody"  # a parameter that the service has not named
-    if folder.endswith("/iam"):
-        addressee = name
-    elif folder.endswith("/iam-id"):
-        addressee = f"the user with the id {name}"
+    addressee = {"iam": name, "iam-id": f"the user with the id {name}"}.get(folder.rpartition("/")[2], "somebody")
     where = f" in {options.account}" if options.account else ""
     right = _profiles_of(lambda owner: is_for(owner, parameter, options.account), options)
     return (
@@ -809,12 +773,7 @@ def _one_line(text: object) -> str:
 
 
 def check(pair: KeyPair, account: "str | None", options: argparse.Namespace) -> Owner:
-    """Ask AWS whose the new pair is, and compare that with the block and the profile.
-
-    Args:
-        pair: what the block holds.
-        account: where the block's key was found, which is where its user is; None: nobody knows.
-        options: those of the command.
+    """Ask AWS whose the new pair is, and compare that with the block, its account if that is known, and the profile.
 
     Raises:
         Mishap: AWS does not accept the pair, or cannot be asked; or the pair is somebody else's.
@@ -864,7 +823,7 @@ def _owner_of_profile(pair: KeyPair, options: argparse.Namespace) -> "Owner | No
     """
     from botocore.exceptions import ClientError  # noqa: PLC0415 - was there for the new pair
 
-    present = held_keys(credentials_file(os.environ), config_file(os.environ)).get(options.profile, {})
+    present = _held().get(options.profile, {})
     key_id = present.get(ACCESS_KEY_ID)
     if not _is_pair(present) or key_id == pair.access_key_id:
         return None
@@ -1006,11 +965,7 @@ def _deliver(opened: "KeyPair | str", key: Key, options: argparse.Namespace) -> 
 
 
 def _refuse_other_profile(pair: KeyPair, reader: str, profile: str) -> None:
-    """Make sure that the profile is the one to change: every mail says `--profile default`.
-
-    Raises:
-        Mishap: the key that the mail replaces is in other profiles, where the old key would stay until it ends.
-    """
+    """Make sure that the profile is the one to change, where else the old key would stay: every mail says "default"."""
     ids = {name: keys[ACCESS_KEY_ID] for name, keys in _profiles_with_keys().items()}
     holders = [name for name, key_id in ids.items() if key_id == reader]
     if holders and ids.get(profile) not in {reader, pair.access_key_id}:
@@ -1069,19 +1024,16 @@ def _other_source(profile: str, path: Path) -> "str | None":
             f"The profile {profile} assumes a role with the key of the profile {source} (role_arn in "
             f"{places['role_arn']}), and does not use this one: run the command again with --profile {source}."
         )
-    for name in EARLIER_SOURCES:
-        if settings.get(name) and not (name == "role_arn" and source):
-            return (
-                f"The profile {profile} also has {name} in {places[name]}: AWS tools may use that instead of this key. "
-                "Remove it there, or run the command again with another --profile."
-            )
-    for name in LATER_SOURCES:
-        if settings.get(name):
-            return (
-                f"The profile {profile} also has {name} in {places[name]}: the AWS CLI and boto3 use the new key "
-                "instead of that. If the old key is kept there, replace it there, too."
-            )
-    return None
+    other = next((name for name in OTHER_SOURCES if settings.get(name) and not (name == "role_arn" and source)), None)
+    if not other:
+        return None
+    has = f"The profile {profile} also has {other} in {places[other]}"
+    if other in LATER_SOURCES:
+        return f"{has}: the AWS CLI and boto3 use the new key instead. If the old key is kept there, replace it there, too."
+    return (
+        f"{has}: AWS tools may use that instead of this key. Remove it there, or run the command again with another "
+        "--profile."
+    )
 
 
 def _left_in_config(profile: str, pair: KeyPair) -> "str | None":
@@ -1118,15 +1070,10 @@ def _offer_to_delete_previous(options: argparse.Namespace, path: Path) -> None:
 def _agrees_to_remove(key_id: str, profile: str) -> bool:
     """Ask: the key may be deactivated only, and an administrator could activate it again. Default: no."""
     question = (
-        f"{_has_gone(key_id, profile)} Remove it only if a mail has told you that it was deleted. Remove it from the "
-        "file? [y/N] "
+        f"{GONE.format(key_id, profile)} Remove it only if a mail has told you that it was deleted. Remove it? [y/N] "
     )
     print(printable(question), end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
-
-
-def _has_gone(key_id: str, profile: str) -> str:
-    return f"AWS does not accept {key_id} in the profile {profile} any more: it has been deleted or deactivated."
 
 
 def _is_somebody_there() -> bool:
@@ -1158,7 +1105,7 @@ def delete_previous(options: argparse.Namespace, path: Path) -> None:
             "new key to it first."
         )
     if not _is_somebody_there():
-        _say(_has_gone(old[ACCESS_KEY_ID], previous))
+        _say(GONE.format(old[ACCESS_KEY_ID], previous))
     elif not _agrees_to_remove(old[ACCESS_KEY_ID], previous):
         return
     _remove(previous, path)
@@ -1198,14 +1145,12 @@ def present_credentials(profile: str, path: Path) -> "dict[str, str]":
     return _all_credentials(path).get(profile, {})
 
 
-def held_keys(path: Path, config: Path) -> "dict[str, dict[str, str]]":
-    """Read the credentials of each profile as botocore does: the credentials file goes before the config file.
-
-    Raises:
-        Mishap: as for ``present_credentials``.
-    """
-    held = {name: _credentials(settings) for name, settings in _config_profiles(config).items()}
-    held.update((name, keys) for name, keys in _all_credentials(path).items() if ACCESS_KEY_ID in keys)
+def _held() -> "dict[str, dict[str, str]]":
+    """Read the credentials of each profile as botocore does: the credentials file goes before the config file."""
+    held = {name: _credentials(settings) for name, settings in _config_profiles(config_file(os.environ)).items()}
+    for name, keys in _all_credentials(credentials_file(os.environ)).items():
+        if ACCESS_KEY_ID in keys or name not in held:
+            held[name] = keys
     return held
 
 

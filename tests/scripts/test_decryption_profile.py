@@ -386,8 +386,8 @@ class TestWhatItReplaced:
         name = setting.partition(" ")[0]
 
         assert said() == (
-            f"{self.NOW}The profile work also has {name} in CONFIG: the AWS CLI and boto3 use the new key instead of "
-            "that. If the old key is kept there, replace it there, too.\n"
+            f"{self.NOW}The profile work also has {name} in CONFIG: the AWS CLI and boto3 use the new key instead. If "
+            "the old key is kept there, replace it there, too.\n"
         )
         assert used_by_aws_tools() == PAIR.access_key_id
 
@@ -464,7 +464,7 @@ def used_by_aws_tools() -> str:
     return credentials.access_key
 
 
-TRY_AGAIN = "try again when a mail has told you that it was deleted."
+TRY_AGAIN = "so it was kept: try again when a mail has told you that it was deleted."
 WRITE_FIRST = "so both were kept. Write your new key to it first."
 
 
@@ -514,7 +514,7 @@ class TestDeletePrevious:
 
         assert told() == (
             1,
-            f"decryption.py: AWS still knows {self.OLD_KEY} in the profile work-previous, so it was kept: {TRY_AGAIN}\n",
+            f"decryption.py: AWS still knows {self.OLD_KEY} in the profile work-previous, {TRY_AGAIN}\n",
         )
         assert file.read_text() == self.BOTH
 
@@ -556,10 +556,7 @@ class TestDeletePrevious:
             shown = screen.read(10_000).decode()
 
         assert done.returncode == 0
-        assert (
-            f"{self.ENDED} Remove it only if a mail has told you that it was deleted. Remove it from the file? [y/N]"
-            in shown
-        )
+        assert f"{self.ENDED} Remove it only if a mail has told you that it was deleted. Remove it? [y/N]" in shown
         assert file.read_text() == (f"[work]\n{SETTINGS}\n" if removed else self.BOTH)
 
     def test_question_that_cannot_be_put_spoils_nothing(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -139,7 +140,7 @@ class TestWhoReads:
 
 
 class TestProfileToChange:
-    """Every mail says `--profile default`. The profile to change is the one that holds the key that the mail replaces."""
+    """Every mail says `--profile default`. The profile to change is the one that holds the key to be replaced."""
 
     IN_WORK = (
         f"Your present key {ALICE} is in the profile work, not in default: run it again with --profile work (or, to "
@@ -284,7 +285,7 @@ class TestProfileToChange:
         aws_environment.write_text(profile("default", BOB) + profile("work", ALICE))
         if reader == "ENC_KEY":
             monkeypatch.setenv("ENC_KEY", KEY)
-            command = ("--profile", "default", "--region", REGION)
+            command: tuple[str, ...] = ("--profile", "default", "--region", REGION)
         else:
             command = (*COMMAND, "--aws-profile", "work")
 
@@ -514,14 +515,12 @@ class TestTheWayToAws:
         aws_environment.with_name("config").write_text(profile("profile home", BOB))
 
         assert told(*COMMAND) == (
-            "No AWS credentials found in the profile default: run it again with --profile home or --profile work."
+            "No AWS credentials found in the profile default: run it again with --profile NAME, the profile that holds "
+            "the key to be replaced (your profiles: home, default, work)."
         )
 
-        aws_environment.write_text("".join(profile(f"team-{number}", BOB) for number in range(4)))
-        assert told(*COMMAND) == (
-            "No AWS credentials found: run it again with --profile NAME, the profile that holds the key to be replaced "
-            "(your profiles: home, team-0, team-1, team-2, team-3)."
-        )
+        aws_environment.write_text("".join(profile(f"team-{number}", BOB) for number in range(9)))
+        assert told(*COMMAND).endswith("home, team-0, team-1, team-2, team-3, team-4, team-5, team-6, team-7, ...).")
 
     def test_half_of_the_credentials(self, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", ALICE)
@@ -552,8 +551,10 @@ class TestTheWayToAws:
     def test_malformed_file(self, content: bytes, aws_environment: Path, told: Told) -> None:
         aws_environment.write_bytes(content)
 
-        assert told(*COMMAND) == (
-            f"Could not get the encryption key from AWS: Unable to parse config file: {aws_environment}"
+        words = told(*COMMAND)
+
+        assert re.fullmatch(
+            rf"{aws_environment} is not a well-formed AWS credentials file(, line 1)?: fix it first\.", words
         )
 
     def test_answer_that_is_no_key(self, aws: LoopbackAws, told: Told) -> None:
