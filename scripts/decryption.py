@@ -32,7 +32,7 @@ if __name__ == "__main__":
 
 PYTHON, OWN_PYTHON = ("py", r"venv\Scripts\python") if os.name == "nt" else ("python3", "venv/bin/python")
 MISSING = f"""\
-decryption.py: it needs the Python libraries boto3 and cryptography ({{}}). Run it with uv, which brings them along:
+decryption.py: it needs the Python libraries boto3 and cryptography ({{}}). Run it with uv, which installs them:
   uv run decryption.py ...
 or in a virtual environment:
   {PYTHON} -m venv venv
@@ -84,16 +84,15 @@ The block is asked for: paste it, or the whole mail, and press Enter. It is also
 read from a saved mail (--file), from standard input, or from the environment
 variable CIPHER_TEXT. Don't write it into a command: your shell keeps those.
 
-The key to the block lies in the SSM Parameter Store and is read with your own
-AWS credentials, that is, with the access key that the mail replaces: those of
---aws-profile; else those in the environment (AWS_ACCESS_KEY_ID); else those of
-the profile that --profile is about to change; else your usual ones. If the key
-was handed to you in another way, --ask-key asks for it (or it is read from the
-environment variable ENC_KEY), and AWS is not asked.
+The key to the block is in the SSM Parameter Store. It is read with the access
+key that the mail replaces, from the first of these: --aws-profile, the
+environment (AWS_ACCESS_KEY_ID), --profile, your usual AWS credentials. If you
+were given the key in another way, use --ask-key or set ENC_KEY; then AWS is not
+asked.
 
-Before --profile writes the new pair, it is checked: AWS has to answer to it, as
-the user and account of the block and of the profile. Right after a rotation
-that can take some seconds, which are waited out."""
+Before --profile writes the new pair, AWS has to accept it, as the user and
+account of the block and of the profile. Right after a rotation this can take
+some seconds."""
 
 EXAMPLES = """\
 examples:
@@ -299,7 +298,7 @@ def _parser() -> Parser:
     source.add_argument("block", nargs="?", help="the encrypted block, as older mails have it in the command")
     source.add_argument("--file", metavar="PATH", help="find the block in this saved mail or text; - is standard input")
 
-    key = parser.add_argument_group("where the encryption key is (the mail's command says it)")
+    key = parser.add_argument_group("where the encryption key is (see the command in the mail)")
     key.add_argument("--parameter", metavar="NAME", help="its SSM parameter (default: the one that belongs to you)")
     key.add_argument("--region", help="the AWS region of the parameter (default: that of your AWS configuration)")
     key.add_argument("--account", metavar="ID", type=_account, help="the AWS account that the mail is for")
@@ -330,7 +329,7 @@ def _parser() -> Parser:
     fate.add_argument(
         "--allow-other-user",
         action="store_true",
-        help="take a pair whose user or account is not that of the block, or of the profile",
+        help="accept a pair whose user or account is not that of the block, or of the profile",
     )
     fate.add_argument(
         "--delete-previous",
@@ -349,7 +348,7 @@ def _profile_name(name: str) -> str:
 
 def _account(number: str) -> str:
     if not re.fullmatch(r"[0-9]{12}", number):
-        raise argparse.ArgumentTypeError(f"{number!r} is no AWS account: its number has 12 digits")
+        raise argparse.ArgumentTypeError(f"{number!r} is not an AWS account ID, which has 12 digits")
     return number
 
 
@@ -440,7 +439,7 @@ def find_block(text: str) -> str:
         if len(blocks) > 1:
             starts = ", ".join(f"{block[:12]}... of {_made(block)}" for block in sorted(blocks, key=_made))
             raise Mishap(
-                f"There are {len(blocks)} different blocks here ({starts}): take that of your newest mail, alone."
+                f"There are {len(blocks)} different blocks here ({starts}): use only the one from your newest mail."
             )
         if blocks:
             return blocks[0]
@@ -450,9 +449,7 @@ def find_block(text: str) -> str:
         raise Mishap(
             "The block is damaged or cut off: copy all of it from the mail, from gAAAAA to its last character."
         )
-    raise Mishap(
-        f"No encrypted block found, which would begin with {BLOCK_START}: copy it from the mail with the new key."
-    )
+    raise Mishap(f"No encrypted block found (it begins with {BLOCK_START}): copy it from the mail with the new key.")
 
 
 def _readings(text: str) -> Iterator[str]:
@@ -525,7 +522,7 @@ def open_block(block: str, key: str, origin: str) -> "KeyPair | str":
         plaintext = fernet.decrypt(block.encode()).decode()
     except (InvalidToken, UnicodeDecodeError):
         raise Mishap(
-            f"The key in {origin} does not open this block: take the block from your newest mail, and copy all of it."
+            f"The key in {origin} does not open this block: use the block from your newest mail, and copy all of it."
         ) from None
     return _key_pair(plaintext) or plaintext
 
@@ -554,12 +551,12 @@ def find_key(options: argparse.Namespace, environment: Mapping[str, str]) -> Key
     """
     if options.ask_key:
         if not (sys.stdin and sys.stdin.isatty()):
-            raise Mishap("Nobody is here to be asked for the encryption key: put it into the variable ENC_KEY.")
+            raise Mishap("There is no terminal to ask for the encryption key: set the environment variable ENC_KEY.")
         try:
-            typed = getpass.getpass("Encryption key (it is not shown): ", sys.stderr)
+            typed = getpass.getpass("Encryption key (not shown): ", sys.stderr)
         except EOFError:
             raise Mishap("No encryption key was typed: start again when you have it.") from None
-        return Key(typed.strip(), "what you have typed")
+        return Key(typed.strip(), "your input")
     if environment.get("ENC_KEY") and not options.parameter:
         return Key(environment["ENC_KEY"].strip(), "ENC_KEY")
     return _ask_aws(options, environment)
@@ -576,7 +573,7 @@ def own_parameter(arn: str, user_id: str) -> str:
     """
     resource = arn.split(":", 5)[-1]
     if not resource.startswith("user/"):
-        raise Mishap(f"You are {arn}, which is no IAM user: name the parameter from the mail with --parameter.")
+        raise Mishap(f"You are {arn}, not an IAM user: name the parameter from the mail with --parameter.")
     name = resource.rsplit("/", 1)[-1]
     if re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         return f"/ikr/secret/iam/{name}"
@@ -709,20 +706,20 @@ def _explain(
         right = _profiles_of(lambda owner: is_for(owner, parameter, options.account), options) if parameter else []
         return (
             f"AWS does not accept your credentials ({code}), those of {reader}: {_run_again(options, right)}. If they "
-            "are the key that the mail replaces, it has ended: ask your administrator to reactivate it, or for a new "
-            "one."
+            "are the key that the mail replaces, it has been deactivated or deleted: ask your administrator to "
+            "reactivate it, or for a new one."
         )
     caller = _caller(session)
     wrong = wrong_reader(caller, parameter, reader, options) if caller and parameter else None
     if wrong:
         return wrong
-    you = f"You are {caller}, whom the mail is for, and" if caller else "You"
+    you = f"You are {caller}, the user the mail is for, but you" if caller else "You"
     if code == "ParameterNotFound":
         here = f" of account {caller.account}" if caller else ""
         return (
             f"There is no parameter {parameter} in {session.region_name}{here}: compare --region and --parameter with "
-            "the mail. If they agree, the rotation is over or the key was taken back, and only a newer mail helps: ask "
-            "your administrator for a new rotation."
+            "the mail. If they match, the rotation is over or the new key was withdrawn, and you need a newer mail: "
+            "ask your administrator for a new rotation."
         )
     if code == "InvalidKeyId" or code.startswith("KMS") or re.search("kms|customer master key", message, re.IGNORECASE):
         return (
@@ -731,10 +728,10 @@ def _explain(
         )
     if code.startswith("AccessDenied"):
         return (
-            f"{you} may not read {parameter} in {session.region_name}: compare --region with the mail. If it agrees, "
+            f"{you} may not read {parameter} in {session.region_name}: compare --region with the mail. If it matches, "
             f"ask your administrator for the decrypt policy of iam-key-rotator. AWS says: {message}"
         )
-    return f"AWS did not hand out {parameter or 'your identity'} ({code}): {message}"
+    return f"AWS did not return {parameter or 'your identity'} ({code}): {message}"
 
 
 def _caller(session: "Session") -> "Owner | None":
@@ -804,14 +801,14 @@ def _owner_of(pair: KeyPair, options: argparse.Namespace) -> Owner:
     from botocore.exceptions import ClientError  # noqa: PLC0415 - needs boto3
 
     failed = f"The new key {pair.access_key_id} could not be checked; nothing was done with it"
-    with _towards_aws(failed, "Without a check, you get it with --no-check."):
+    with _towards_aws(failed, "To skip the check, add --no-check."):
         try:
             return _once_it_is_known(_sts(_settings(pair), options), pair.access_key_id)
         except ClientError as error:
             raise Mishap(
-                f"AWS refuses the new key {pair.access_key_id} ({_code(error)}), and nothing was done with it: take "
-                "the block from your newest mail, or ask your administrator about the key. With --no-check you get it "
-                "all the same."
+                f"AWS refuses the new key {pair.access_key_id} ({_code(error)}), and nothing was done with it: use "
+                "the block from your newest mail, or ask your administrator about the key. To get it anyway, add "
+                "--no-check."
             ) from None
 
 
@@ -828,13 +825,13 @@ def _owner_of_profile(pair: KeyPair, options: argparse.Namespace) -> "Owner | No
     if not _is_pair(present) or key_id == pair.access_key_id:
         return None
     failed = f"Could not ask AWS whose key is in the profile {options.profile}; nothing was done"
-    with _towards_aws(failed, "Unasked, it is replaced with --allow-other-user."):
+    with _towards_aws(failed, "To replace it without asking, add --allow-other-user."):
         try:
             return _owner(_sts(present, options))
         except ClientError as error:
             _tell(
-                f"AWS does not accept {key_id}, the key in the profile {options.profile} ({_code(error)}): whose it "
-                "was cannot be told, so it is not compared."
+                f"AWS does not accept {key_id}, the key in the profile {options.profile} ({_code(error)}): its "
+                "owner is unknown and was not compared."
             )
     return None
 
@@ -987,8 +984,8 @@ def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
     if replaced and replaced != pair.access_key_id:
         gone = f" {older}, which was there before, is no longer in the file." if older and older != replaced else ""
         _say(
-            f"It replaced {replaced}, which is now in the profile {previous}.{gone} When AWS has deleted that key, "
-            f"remove it from the file: --profile {profile} --delete-previous"
+            f"It replaced {replaced}, which is now in the profile {previous}.{gone} When a mail tells you that "
+            f"it was deleted, remove it from the file: --profile {profile} --delete-previous"
         )
     for warning in (
         _left_in_config(profile, pair),
@@ -1006,8 +1003,8 @@ def _read_by_others(path: Path) -> "str | None":
     if os.name == "nt" or not mode & OTHERS:
         return None
     return (
-        f"Others on this machine can read or change {path} (mode {mode:04o}), which stays as it was. Make it yours "
-        f"alone: chmod 600 {shlex.quote(str(path))}"
+        f"Others on this machine can read or change {path} (mode {mode:04o}), which was left as it is. To make it "
+        f"yours alone: chmod 600 {shlex.quote(str(path))}"
     )
 
 
@@ -1029,7 +1026,10 @@ def _other_source(profile: str, path: Path) -> "str | None":
         return None
     has = f"The profile {profile} also has {other} in {places[other]}"
     if other in LATER_SOURCES:
-        return f"{has}: the AWS CLI and boto3 use the new key instead. If the old key is kept there, replace it there, too."
+        return (
+            f"{has}: the AWS CLI and boto3 use the new key instead. If the old key is kept there, replace it there, "
+            "too."
+        )
     return (
         f"{has}: AWS tools may use that instead of this key. Remove it there, or run the command again with another "
         "--profile."
@@ -1049,7 +1049,7 @@ def _shadow(pair: KeyPair) -> "str | None":
     if os.environ.get(ACCESS_KEY_ID.upper()) in {None, "", pair.access_key_id}:
         return None
     return (
-        "AWS_ACCESS_KEY_ID is set in this shell, and AWS tools take it before any profile: unset it, and change or "
+        "AWS_ACCESS_KEY_ID is set in this shell, and AWS tools use it before any profile: unset it, and update or "
         "remove it where it is set."
     )
 
@@ -1133,7 +1133,7 @@ def _home(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise Mishap(f"You have no home folder, so that {path} is nowhere: set HOME.") from None
+        raise Mishap(f"You have no home folder, so {path} cannot be found: set HOME.") from None
 
 
 def present_credentials(profile: str, path: Path) -> "dict[str, str]":

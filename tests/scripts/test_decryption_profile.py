@@ -312,7 +312,7 @@ class TestWhatItReplaced:
     """Whoever runs it sees where the old pair is, and what may keep the new one from being used."""
 
     NOW = "Access key AKIAFAKE00000000NEW1 of alice is now in the profile work of FILE.\n"
-    REMOVE = "When AWS has deleted that key, remove it from the file: --profile work --delete-previous\n"
+    REMOVE = "When a mail tells you that it was deleted, remove it from the file: --profile work --delete-previous\n"
 
     @pytest.fixture
     def said(
@@ -452,8 +452,8 @@ class TestWhatItReplaced:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAFAKE00000000OLD1")
 
         assert said() == (
-            f"{self.NOW}AWS_ACCESS_KEY_ID is set in this shell, and AWS tools take it before any profile: unset it, "
-            "and change or remove it where it is set.\n"
+            f"{self.NOW}AWS_ACCESS_KEY_ID is set in this shell, and AWS tools use it before any profile: unset it, "
+            "and update or remove it where it is set.\n"
         )
 
 

@@ -301,8 +301,8 @@ class TestProfileToChange:
 
         assert told(*COMMAND) == (
             "AWS does not accept your credentials (UnrecognizedClientException), those of the profile default: run it "
-            "again with --profile work. If they are the key that the mail replaces, it has ended: ask your "
-            "administrator to reactivate it, or for a new one."
+            "again with --profile work. If they are the key that the mail replaces, it has been "
+            "deactivated or deleted: ask your administrator to reactivate it, or for a new one."
         )
 
 
@@ -392,8 +392,8 @@ class TestWhomTheMailIsFor:
         aws_environment.write_text(profile("default", ALICE))
 
         assert told(*COMMAND) == (
-            f"You are alice in {ACCOUNT}, whom the mail is for, and may not read {PARAMETER} in {REGION}: compare "
-            "--region with the mail. If it agrees, ask your administrator for the decrypt policy of iam-key-rotator. "
+            f"You are alice in {ACCOUNT}, the user the mail is for, but you may not read {PARAMETER} in {REGION}: "
+            "compare --region with the mail. If it matches, ask your administrator for the decrypt policy of iam-key-rotator. "
             "AWS says: User: somebody is not authorized"
         )
 
@@ -411,8 +411,8 @@ class TestWhomTheMailIsFor:
         aws_environment.write_text(profile("default", ALICE))
 
         assert told(*COMMAND) == (
-            f"You are alice in {ACCOUNT}, whom the mail is for, and may not decrypt {PARAMETER}, says AWS KMS: ask "
-            "your administrator for the decrypt policy of iam-key-rotator, and whether its KMS key is enabled. AWS says"
+            f"You are alice in {ACCOUNT}, the user the mail is for, but you may not decrypt {PARAMETER}, says AWS KMS: "
+            "ask your administrator for the decrypt policy of iam-key-rotator, and whether its KMS key is enabled. AWS says"
             f": {message}"
         )
 
@@ -422,8 +422,8 @@ class TestWhomTheMailIsFor:
 
         assert told(*COMMAND[:2], "--region", "us-east-1", *COMMAND[4:]) == (
             f"There is no parameter {PARAMETER} in us-east-1 of account {ACCOUNT}: compare --region and --parameter "
-            "with the mail. If they agree, the rotation is over or the key was taken back, and only a newer mail "
-            "helps: ask your administrator for a new rotation."
+            "with the mail. If they match, the rotation is over or the new key was withdrawn, and you need a newer mail: "
+            "ask your administrator for a new rotation."
         )
 
     def test_old_key_has_ended(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
@@ -432,8 +432,8 @@ class TestWhomTheMailIsFor:
 
         assert told(*COMMAND) == (
             f"AWS does not accept your credentials (UnrecognizedClientException), those of the profile default: "
-            f"{self.YOURS} If they are the key that the mail replaces, it has ended: ask your administrator to "
-            "reactivate it, or for a new one."
+            f"{self.YOURS} If they are the key that the mail replaces, it has been deactivated or deleted: ask "
+            "your administrator to reactivate it, or for a new one."
         )
 
     def test_account_is_compared_without_aws_as_well(
@@ -474,7 +474,7 @@ class TestTheWayToAws:
 
         assert told("--profile", "default", "--region", REGION) == (
             f"The new key {PAIR.access_key_id} could not be checked; nothing was done with it: {self.NOT_AWS} "
-            "Without a check, you get it with --no-check."
+            "To skip the check, add --no-check."
         )
 
     def test_nobody_answers(self, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -568,6 +568,6 @@ class TestTheWayToAws:
         aws.parameters[REGION, PARAMETER] = Fernet.generate_key().decode()
 
         assert told(*COMMAND) == (
-            f"The key in {PARAMETER} ({REGION}) does not open this block: take the block from your newest mail, and "
+            f"The key in {PARAMETER} ({REGION}) does not open this block: use the block from your newest mail, and "
             "copy all of it."
         )
