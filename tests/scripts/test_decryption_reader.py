@@ -393,8 +393,8 @@ class TestWhomTheMailIsFor:
 
         assert told(*COMMAND) == (
             f"You are alice in {ACCOUNT}, the user the mail is for, but you may not read {PARAMETER} in {REGION}: "
-            "compare --region with the mail. If it matches, ask your administrator for the decrypt policy of iam-key-rotator. "
-            "AWS says: User: somebody is not authorized"
+            "compare --region with the mail. If it matches, ask your administrator for the decrypt policy of "
+            "iam-key-rotator. AWS says: User: somebody is not authorized"
         )
 
     @pytest.mark.parametrize(
@@ -412,8 +412,8 @@ class TestWhomTheMailIsFor:
 
         assert told(*COMMAND) == (
             f"You are alice in {ACCOUNT}, the user the mail is for, but you may not decrypt {PARAMETER}, says AWS KMS: "
-            "ask your administrator for the decrypt policy of iam-key-rotator, and whether its KMS key is enabled. AWS says"
-            f": {message}"
+            "ask your administrator for the decrypt policy of iam-key-rotator, and whether its KMS key is enabled. AWS "
+            f"says: {message}"
         )
 
     def test_rotation_is_over_or_region_is_wrong(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
@@ -422,8 +422,8 @@ class TestWhomTheMailIsFor:
 
         assert told(*COMMAND[:2], "--region", "us-east-1", *COMMAND[4:]) == (
             f"There is no parameter {PARAMETER} in us-east-1 of account {ACCOUNT}: compare --region and --parameter "
-            "with the mail. If they match, the rotation is over or the new key was withdrawn, and you need a newer mail: "
-            "ask your administrator for a new rotation."
+            "with the mail. If they match, the rotation is over or the new key was withdrawn, and you need a newer "
+            "mail: ask your administrator for a new rotation."
         )
 
     def test_old_key_has_ended(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
