@@ -32,7 +32,7 @@ if __name__ == "__main__":
 
 PYTHON, OWN_PYTHON = ("py", r"venv\Scripts\python") if os.name == "nt" else ("python3", "venv/bin/python")
 MISSING = f"""\
-decryption.py: it needs the Python libraries boto3 and cryptography ({{}}). Run it with uv, which brings them along:
+decryption.py: it needs the Python libraries boto3 and cryptography ({{}}). Run it with uv, which installs them:
   uv run decryption.py ...
 or in a virtual environment:
   {PYTHON} -m venv venv
@@ -84,16 +84,15 @@ The block is asked for: paste it, or the whole mail, and press Enter. It is also
 read from a saved mail (--file), from standard input, or from the environment
 variable CIPHER_TEXT. Don't write it into a command: your shell keeps those.
 
-The key to the block lies in the SSM Parameter Store and is read with your own
-AWS credentials, that is, with the access key that the mail replaces: those of
---aws-profile; else those in the environment (AWS_ACCESS_KEY_ID); else those of
-the profile that --profile is about to change; else your usual ones. If the key
-was handed to you in another way, --ask-key asks for it (or it is read from the
-environment variable ENC_KEY), and AWS is not asked.
+The key to the block is in the SSM Parameter Store. It is read with the access
+key that the mail replaces, from the first of these: --aws-profile, the
+environment (AWS_ACCESS_KEY_ID), --profile, your usual AWS credentials. If you
+were given the key in another way, use --ask-key or set ENC_KEY; then AWS is not
+asked.
 
-Before --profile writes the new pair, it is checked: AWS has to answer to it, as
-the user and account of the block and of the profile. Right after a rotation
-that can take some seconds, which are waited out."""
+Before --profile writes the new pair, AWS has to accept it, as the user and
+account of the block and of the profile. Right after a rotation this can take
+some seconds."""
 
 EXAMPLES = """\
 examples:
@@ -103,7 +102,7 @@ examples:
   uv run decryption.py --profile default --file mail.eml
       take the block from a saved mail
   uv run decryption.py --profile default --delete-previous
-      later, when AWS no longer accepts the old pair: remove it from the file
+      when a mail has told you that the old key was deleted: remove it here, too
   eval "$(uv run decryption.py --format env)"
   uv run decryption.py --format powershell | Out-String | Invoke-Expression
       use the new pair in this shell, or in this PowerShell
@@ -123,6 +122,7 @@ PAUSE_SECONDS = 2
 
 # What AWS says of a key that was deleted or deactivated, and of one that it does not know yet.
 UNKNOWN_KEY = "InvalidClientTokenId"
+GONE = "AWS does not accept {} in the profile {} any more: it has been deleted or deactivated."
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html
 USER_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
@@ -131,14 +131,10 @@ SECRET = re.compile(r"[!-~]+")
 
 BLOCK_START = "gAAAAA"  # of every Fernet token until 2106: its version and the time
 LONGEST_QUOTE = 300  # characters of what somebody else says
-OTHER_SOURCES = (  # settings of a profile that give it other credentials than a key pair
-    "role_arn",
-    "web_identity_token_file",
-    "sso_session",
-    "sso_start_url",
-    "login_session",
-    "credential_process",
-)
+LISTED = 9  # profiles in a message
+# Settings of a profile that give it other credentials; botocore goes by the credentials file before the later ones.
+LATER_SOURCES = ("login_session", "credential_process")
+OTHER_SOURCES = ("role_arn", "web_identity_token_file", "sso_session", "sso_start_url", *LATER_SOURCES)
 LARGEST_MAIL = 30_000_000  # bytes; mail services stop at 25 MB or so
 OTHERS = 0o066  # the right of group and everybody to read or write a file
 
@@ -187,11 +183,12 @@ class Owner:
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """What opens a block: the Fernet key, where it came from, and the AWS account in which it was, if in one."""
+    """What opens a block: the Fernet key, where it came from and, if that was AWS, its account and the reader's key."""
 
     value: str = dataclasses.field(repr=False)
     origin: str
     account: "str | None" = None
+    reader: "str | None" = None
 
 
 # --- The command -----------------------------------------------------------------------------------------------------
@@ -238,7 +235,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
             parser.error("no block given: paste it when asked, or name a saved mail with --file")
         block = find_block(text)
         key = find_key(options, os.environ)
-        _deliver(open_block(block, key.value, key.origin), key.account or options.account, options)
+        _deliver(open_block(block, key.value, key.origin), key, options)
     except Mishap as mishap:
         _tell(f"{parser.prog}: {mishap}")
         return 1
@@ -301,7 +298,7 @@ def _parser() -> Parser:
     source.add_argument("block", nargs="?", help="the encrypted block, as older mails have it in the command")
     source.add_argument("--file", metavar="PATH", help="find the block in this saved mail or text; - is standard input")
 
-    key = parser.add_argument_group("where the encryption key is (the mail's command says it)")
+    key = parser.add_argument_group("where the encryption key is (see the command in the mail)")
     key.add_argument("--parameter", metavar="NAME", help="its SSM parameter (default: the one that belongs to you)")
     key.add_argument("--region", help="the AWS region of the parameter (default: that of your AWS configuration)")
     key.add_argument("--account", metavar="ID", type=_account, help="the AWS account that the mail is for")
@@ -332,16 +329,13 @@ def _parser() -> Parser:
     fate.add_argument(
         "--allow-other-user",
         action="store_true",
-        help="take a pair whose user or account is not that of the block, or of the profile",
-    )
-    fate.add_argument(
-        "--private", action="store_true", help="with --profile: make the credentials file yours alone (mode 0600)"
+        help="accept a pair whose user or account is not that of the block, or of the profile",
     )
     fate.add_argument(
         "--delete-previous",
         action="store_true",
         help="with --profile NAME, and no block: remove NAME-previous from the credentials file, if AWS no longer "
-        "accepts its key",
+        "accepts its key; use it when a mail has told you that the old key was deleted",
     )
     return parser
 
@@ -354,7 +348,7 @@ def _profile_name(name: str) -> str:
 
 def _account(number: str) -> str:
     if not re.fullmatch(r"[0-9]{12}", number):
-        raise argparse.ArgumentTypeError(f"{number!r} is no AWS account: its number has 12 digits")
+        raise argparse.ArgumentTypeError(f"{number!r} is not an AWS account ID, which has 12 digits")
     return number
 
 
@@ -445,7 +439,7 @@ def find_block(text: str) -> str:
         if len(blocks) > 1:
             starts = ", ".join(f"{block[:12]}... of {_made(block)}" for block in sorted(blocks, key=_made))
             raise Mishap(
-                f"There are {len(blocks)} different blocks here ({starts}): take that of your newest mail, alone."
+                f"There are {len(blocks)} different blocks here ({starts}): use only the one from your newest mail."
             )
         if blocks:
             return blocks[0]
@@ -455,9 +449,7 @@ def find_block(text: str) -> str:
         raise Mishap(
             "The block is damaged or cut off: copy all of it from the mail, from gAAAAA to its last character."
         )
-    raise Mishap(
-        f"No encrypted block found, which would begin with {BLOCK_START}: copy it from the mail with the new key."
-    )
+    raise Mishap(f"No encrypted block found (it begins with {BLOCK_START}): copy it from the mail with the new key.")
 
 
 def _readings(text: str) -> Iterator[str]:
@@ -514,16 +506,10 @@ def _made(block: str) -> str:
 
 
 def open_block(block: str, key: str, origin: str) -> "KeyPair | str":
-    """Decrypt a block.
-
-    Args:
-        block: a Fernet token.
-        key: the Fernet key.
-        origin: where the key came from, for messages.
+    """Decrypt a block with a Fernet key; ``origin`` is where that came from, for messages.
 
     Returns:
-        The key pair; or the plain text, where the block is one of those that hold a single value, as the tool before
-        this one mailed them.
+        The key pair; or the plain text of a block that holds a single value, as the tool before this one mailed them.
 
     Raises:
         Mishap: the key is none, or is not the one of this block.
@@ -536,7 +522,7 @@ def open_block(block: str, key: str, origin: str) -> "KeyPair | str":
         plaintext = fernet.decrypt(block.encode()).decode()
     except (InvalidToken, UnicodeDecodeError):
         raise Mishap(
-            f"The key in {origin} does not open this block: take the block from your newest mail, and copy all of it."
+            f"The key in {origin} does not open this block: use the block from your newest mail, and copy all of it."
         ) from None
     return _key_pair(plaintext) or plaintext
 
@@ -565,12 +551,12 @@ def find_key(options: argparse.Namespace, environment: Mapping[str, str]) -> Key
     """
     if options.ask_key:
         if not (sys.stdin and sys.stdin.isatty()):
-            raise Mishap("Nobody is here to be asked for the encryption key: put it into the variable ENC_KEY.")
+            raise Mishap("There is no terminal to ask for the encryption key: set the environment variable ENC_KEY.")
         try:
-            typed = getpass.getpass("Encryption key (it is not shown): ", sys.stderr)
+            typed = getpass.getpass("Encryption key (not shown): ", sys.stderr)
         except EOFError:
             raise Mishap("No encryption key was typed: start again when you have it.") from None
-        return Key(typed.strip(), "what you have typed")
+        return Key(typed.strip(), "your input")
     if environment.get("ENC_KEY") and not options.parameter:
         return Key(environment["ENC_KEY"].strip(), "ENC_KEY")
     return _ask_aws(options, environment)
@@ -582,16 +568,12 @@ def own_parameter(arn: str, user_id: str) -> str:
     SSM names take only letters, digits and ``_.-``; a user with any other character in its name, such as the ``@`` of
     an e-mail address, goes by its immutable id.
 
-    Args:
-        arn: the caller's, as sts:GetCallerIdentity tells it.
-        user_id: likewise, ``AIDA…``.
-
     Raises:
         Mishap: the caller is no IAM user.
     """
     resource = arn.split(":", 5)[-1]
     if not resource.startswith("user/"):
-        raise Mishap(f"You are {arn}, which is no IAM user: name the parameter from the mail with --parameter.")
+        raise Mishap(f"You are {arn}, not an IAM user: name the parameter from the mail with --parameter.")
     name = resource.rsplit("/", 1)[-1]
     if re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         return f"/ikr/secret/iam/{name}"
@@ -616,28 +598,26 @@ def _ask_aws(options: argparse.Namespace, environment: Mapping[str, str]) -> Key
             ssm = session.client("ssm", config=_config())
             found = ssm.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]
         except ClientError as error:
-            raise Mishap(_explain(error, session, parameter, options.account, reader)) from None
+            raise Mishap(_explain(error, session, parameter, reader, options)) from None
         except NoCredentialsError:
-            raise Mishap(
-                f"No AWS credentials found in {reader}: name the profile that holds your present access key with "
-                f"--aws-profile ({_your_profiles()}), or run `aws configure` with it."
-            ) from None
+            where = f" in {reader}" if profile else ""
+            holders = list(_profiles_with_keys())
+            again = _run_again(options, () if holders[1:] else holders)
+            raise Mishap(f"No AWS credentials found{where}: {again}.") from None
         except ProfileNotFound as error:
-            raise Mishap(f"{_one_line(error)}: name another with --aws-profile ({_your_profiles()}).") from None
+            raise Mishap(f"{_one_line(error)}: {_run_again(options)}.") from None
         account = found["ARN"].split(":")[4] if found.get("ARN") else None
         if account and options.account not in {None, account}:
             caller = _caller(session) or Owner(found["ARN"], account, user_id="", name=None)
-            raise Mishap(wrong_reader(caller, parameter, options.account, reader) or parameter)
-        return Key(found["Value"].strip(), f"{parameter} ({session.region_name})", account)
+            raise Mishap(wrong_reader(caller, parameter, reader, options) or parameter)
+        credentials = session.get_credentials()
+        origin = f"{parameter} ({session.region_name})"
+        return Key(found["Value"].strip(), origin, account, credentials.access_key if credentials else None)
 
 
 @contextlib.contextmanager
 def _towards_aws(failed: str, remedy: str = "") -> Iterator[None]:
-    """Say in one line what goes wrong on the way to AWS and back. What AWS itself refuses (ClientError) passes.
-
-    Raises:
-        Mishap: ``failed``, the reason, and ``remedy``.
-    """
+    """Say in one line what goes wrong on the way to AWS and back. What AWS itself refuses (ClientError) passes."""
     from botocore.exceptions import BotoCoreError, HTTPClientError, NoRegionError  # noqa: PLC0415 - needs boto3
     from botocore.exceptions import ConnectionError as NoConnection  # noqa: PLC0415
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
@@ -665,26 +645,40 @@ def reading_profile(options: argparse.Namespace, environment: Mapping[str, str])
     """
     if options.aws_profile:
         return str(options.aws_profile)
-    if options.profile and not environment.get(ACCESS_KEY_ID.upper()) and options.profile in _available_profiles():
+    if options.profile and not environment.get(ACCESS_KEY_ID.upper()) and options.profile in _held():
         return str(options.profile)
     return None
 
 
-def _available_profiles() -> "list[str]":
-    _boto3()
-    import botocore.session  # noqa: PLC0415 - needs boto3
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-
-    with contextlib.suppress(BotoCoreError):  # a malformed file is told by whoever signs in with it
-        return list(botocore.session.Session().available_profiles)
-    return []
+def _profiles_with_keys() -> "dict[str, dict[str, str]]":
+    """Read the key pairs of all profiles but those in which this script has kept an old one."""
+    return {name: keys for name, keys in _held().items() if _is_pair(keys) and not name.endswith("-previous")}
 
 
-def _your_profiles() -> str:
-    names = _available_profiles()
-    return (
-        f"your profiles: {', '.join(names[:9])}{', ...' if names[9:] else ''}" if names else "you have no profile yet"
-    )
+def _profiles_of(is_right: "Callable[[Owner], bool]", options: argparse.Namespace) -> "list[str]":
+    """Ask AWS whose the keys of the user's profiles are, and name those that belong to the right user."""
+    right = []
+    for name, keys in list(_profiles_with_keys().items())[:LISTED]:
+        with contextlib.suppress(Exception):  # it would only make another message clearer
+            if is_right(_owner(_sts(keys, options))):
+                right.append(name)
+    return right
+
+
+def _run_again(options: argparse.Namespace, right: Sequence[str] = ()) -> str:
+    """Say with which profile to run the command again: one of the right ones or, if they are unknown, one of all."""
+    names = [name for name in _held() if not name.endswith("-previous")]
+    if not names:
+        return "put the key to be replaced into a profile with `aws configure`, then try again"
+    how = "--profile {0}"
+    if options.aws_profile or not options.profile:
+        how = "--aws-profile {0}"
+    elif os.environ.get(ACCESS_KEY_ID.upper()):
+        how = "--profile {0} --aws-profile {0}"  # the environment goes before --profile alone
+    if right:
+        return f"run it again with {' or '.join(how.format(name) for name in right)}"
+    yours = f"your profiles: {', '.join(names[:LISTED])}{', ...' if names[LISTED:] else ''}"
+    return f"run it again with {how.format('NAME')}, the profile that holds the key to be replaced ({yours})"
 
 
 def _boto3() -> "ModuleType":
@@ -702,29 +696,30 @@ def _config() -> "Config":
 
 
 def _explain(
-    error: "ClientError", session: "Session", parameter: "str | None", account: "str | None", reader: str
+    error: "ClientError", session: "Session", parameter: "str | None", reader: str, options: argparse.Namespace
 ) -> str:
     """Say in the user's terms what AWS said in its own."""
     code, message = _code(error), _one_line(error.response.get("Error", {}).get("Message", ""))
     if code.startswith("ExpiredToken") or code == "RequestExpired":
-        return f"Your AWS session has expired ({code}): log in again, or use your access key with --aws-profile."
+        return f"Your AWS session has expired ({code}): log in again, or {_run_again(options)}."
     if code in {UNKNOWN_KEY, "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException"}:
+        right = _profiles_of(lambda owner: is_for(owner, parameter, options.account), options) if parameter else []
         return (
-            f"AWS does not accept your credentials ({code}), which are those of {reader}: name the profile with the "
-            "key you had before the mail, by --aws-profile. If it is that very key, it has ended: ask your "
-            "administrator to activate it, or for a new one."
+            f"AWS does not accept your credentials ({code}), those of {reader}: {_run_again(options, right)}. If they "
+            "are the key that the mail replaces, it has been deactivated or deleted: ask your administrator to "
+            "reactivate it, or for a new one."
         )
     caller = _caller(session)
-    wrong = wrong_reader(caller, parameter, account, reader) if caller and parameter else None
+    wrong = wrong_reader(caller, parameter, reader, options) if caller and parameter else None
     if wrong:
         return wrong
-    you = f"You are {caller}, whom the mail is for, and" if caller else "You"
+    you = f"You are {caller}, the user the mail is for, but you" if caller else "You"
     if code == "ParameterNotFound":
         here = f" of account {caller.account}" if caller else ""
         return (
             f"There is no parameter {parameter} in {session.region_name}{here}: compare --region and --parameter with "
-            "the mail. If they agree, the rotation is over or the key was taken back, and only a newer mail helps: ask "
-            "your administrator for a new rotation."
+            "the mail. If they match, the rotation is over or the new key was withdrawn, and you need a newer mail: "
+            "ask your administrator for a new rotation."
         )
     if code == "InvalidKeyId" or code.startswith("KMS") or re.search("kms|customer master key", message, re.IGNORECASE):
         return (
@@ -733,10 +728,10 @@ def _explain(
         )
     if code.startswith("AccessDenied"):
         return (
-            f"{you} may not read {parameter} in {session.region_name}: compare --region with the mail. If it agrees, "
+            f"{you} may not read {parameter} in {session.region_name}: compare --region with the mail. If it matches, "
             f"ask your administrator for the decrypt policy of iam-key-rotator. AWS says: {message}"
         )
-    return f"AWS did not hand out {parameter or 'your identity'} ({code}): {message}"
+    return f"AWS did not return {parameter or 'your identity'} ({code}): {message}"
 
 
 def _caller(session: "Session") -> "Owner | None":
@@ -745,20 +740,24 @@ def _caller(session: "Session") -> "Owner | None":
     return None
 
 
-def wrong_reader(caller: Owner, parameter: str, account: "str | None", reader: str) -> "str | None":
-    """Say who signed in, and whom the mail is for; None if they are the same, as far as the command tells."""
+def is_for(owner: Owner, parameter: str, account: "str | None") -> bool:
+    """Tell whether a mail is for this user, as far as the parameter and the account in its command tell."""
     folder, _, name = parameter.rpartition("/")
-    addressee, is_it = "somebody", True  # a parameter that the service has not named
-    if folder.endswith("/iam"):
-        addressee, is_it = name, caller.is_called(name)
-    elif folder.endswith("/iam-id"):
-        addressee, is_it = f"the user with the id {name}", caller.user_id == name
-    if is_it and account in {None, caller.account}:
+    names = {"iam": owner.is_called(name), "iam-id": owner.user_id == name}
+    return names.get(folder.rpartition("/")[2], True) and account in {None, owner.account}
+
+
+def wrong_reader(caller: Owner, parameter: str, reader: str, options: argparse.Namespace) -> "str | None":
+    """Say who signed in, whom the mail is for, and which profile is theirs; None if they are the same."""
+    if is_for(caller, parameter, options.account):
         return None
-    where = f" in {account}" if account else ""
+    folder, _, name = parameter.rpartition("/")
+    addressee = {"iam": name, "iam-id": f"the user with the id {name}"}.get(folder.rpartition("/")[2], "somebody")
+    where = f" in {options.account}" if options.account else ""
+    right = _profiles_of(lambda owner: is_for(owner, parameter, options.account), options)
     return (
-        f"You are {caller} (signed in with {reader}), and the mail is for {addressee}{where}: use the key that it "
-        f"replaces, with --aws-profile NAME ({_your_profiles()})."
+        f"You are {caller} (signed in with {reader}), and the mail is for {addressee}{where}: "
+        f"{_run_again(options, right)}."
     )
 
 
@@ -771,12 +770,7 @@ def _one_line(text: object) -> str:
 
 
 def check(pair: KeyPair, account: "str | None", options: argparse.Namespace) -> Owner:
-    """Ask AWS whose the new pair is, and compare that with the block and the profile.
-
-    Args:
-        pair: what the block holds.
-        account: where the block's key was found, which is where its user is; None: nobody knows.
-        options: those of the command.
+    """Ask AWS whose the new pair is, and compare that with the block, its account if that is known, and the profile.
 
     Raises:
         Mishap: AWS does not accept the pair, or cannot be asked; or the pair is somebody else's.
@@ -786,17 +780,19 @@ def check(pair: KeyPair, account: "str | None", options: argparse.Namespace) -> 
         return owner
     here = f" in account {account}" if account else ""
     if not owner.is_called(pair.user) or account not in {None, owner.account}:
-        raise _others(pair, owner, f"the block is for the user {pair.user}{here}")
+        raise _others(pair, owner, f"the block is for the user {pair.user}{here}", "ask your administrator")
     present = _owner_of_profile(pair, options) if options.profile else None
     if present and not owner.is_same(present):
-        raise _others(pair, owner, f"the key in the profile {options.profile} to {present.arn}")
+        right = " or ".join(f"--profile {name}" for name in _profiles_of(owner.is_same, options))
+        remedy = f"run it again with {right}" if right else "ask your administrator"
+        raise _others(pair, owner, f"the key in the profile {options.profile} to {present.arn}", remedy)
     return owner
 
 
-def _others(pair: KeyPair, owner: Owner, wanted: str) -> Mishap:
+def _others(pair: KeyPair, owner: Owner, wanted: str, remedy: str) -> Mishap:
     return Mishap(
-        f"The new key {pair.access_key_id} belongs to {owner.arn}, and {wanted}. Nothing was done with it: ask your "
-        "administrator, or, if you know that it is meant, add --allow-other-user."
+        f"The new key {pair.access_key_id} belongs to {owner.arn}, and {wanted}. Nothing was done with it: {remedy}, "
+        "or, if you know that this is intended, add --allow-other-user."
     )
 
 
@@ -805,14 +801,14 @@ def _owner_of(pair: KeyPair, options: argparse.Namespace) -> Owner:
     from botocore.exceptions import ClientError  # noqa: PLC0415 - needs boto3
 
     failed = f"The new key {pair.access_key_id} could not be checked; nothing was done with it"
-    with _towards_aws(failed, "Without a check, you get it with --no-check."):
+    with _towards_aws(failed, "To skip the check, add --no-check."):
         try:
             return _once_it_is_known(_sts(_settings(pair), options), pair.access_key_id)
         except ClientError as error:
             raise Mishap(
-                f"AWS refuses the new key {pair.access_key_id} ({_code(error)}), and nothing was done with it: take "
-                "the block from your newest mail, or ask your administrator about the key. With --no-check you get it "
-                "all the same."
+                f"AWS refuses the new key {pair.access_key_id} ({_code(error)}), and nothing was done with it: use "
+                "the block from your newest mail, or ask your administrator about the key. To get it anyway, add "
+                "--no-check."
             ) from None
 
 
@@ -824,18 +820,18 @@ def _owner_of_profile(pair: KeyPair, options: argparse.Namespace) -> "Owner | No
     """
     from botocore.exceptions import ClientError  # noqa: PLC0415 - was there for the new pair
 
-    present = present_credentials(options.profile, credentials_file(os.environ))
+    present = _held().get(options.profile, {})
     key_id = present.get(ACCESS_KEY_ID)
     if not _is_pair(present) or key_id == pair.access_key_id:
         return None
     failed = f"Could not ask AWS whose key is in the profile {options.profile}; nothing was done"
-    with _towards_aws(failed, "Unasked, it is replaced with --allow-other-user."):
+    with _towards_aws(failed, "To replace it without asking, add --allow-other-user."):
         try:
             return _owner(_sts(present, options))
         except ClientError as error:
             _tell(
-                f"AWS does not accept {key_id}, the key in the profile {options.profile} ({_code(error)}): whose it "
-                "was cannot be told, so it is not compared."
+                f"AWS does not accept {key_id}, the key in the profile {options.profile} ({_code(error)}): its "
+                "owner is unknown and was not compared."
             )
     return None
 
@@ -939,28 +935,42 @@ FORMATS: "dict[str, Callable[[KeyPair], str]]" = {
 }
 
 
-def _deliver(opened: "KeyPair | str", account: "str | None", options: argparse.Namespace) -> None:
+def _deliver(opened: "KeyPair | str", key: Key, options: argparse.Namespace) -> None:
     if not sys.stdout:
         raise Mishap("Standard output is closed: open it, since that is where the result goes.")
     if isinstance(opened, str):
         if options.profile or options.check or options.format != "text":
             raise Mishap(
-                "This block holds no key pair such as AWS makes: leave out --profile, --format and --check to see it."
+                "This block does not contain an AWS key pair: leave out --profile, --format and --check to see it."
             )
         _say(opened)
         return
+    if options.profile and not options.aws_profile and key.reader:
+        _refuse_other_profile(opened, key.reader, options.profile)
     checked = options.check or (options.check is None and options.profile)
     if checked:
         # Before anything is written: a pair that does not work must not take the place of one that does.
-        owner = check(opened, account, options)
+        owner = check(opened, key.account or options.account, options)
         _tell(f"AWS accepts {opened.access_key_id} as {owner.arn}.")
     if not options.profile:
         print(FORMATS[options.format](opened))
         return
     path = credentials_file(os.environ)
     _write(opened, path, options)
-    if checked and sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty():
+    if checked and _is_somebody_there():
         _offer_to_delete_previous(options, path)
+
+
+def _refuse_other_profile(pair: KeyPair, reader: str, profile: str) -> None:
+    """Make sure that the profile is the one to change, where else the old key would stay: every mail says "default"."""
+    ids = {name: keys[ACCESS_KEY_ID] for name, keys in _profiles_with_keys().items()}
+    holders = [name for name, key_id in ids.items() if key_id == reader]
+    if holders and ids.get(profile) not in {reader, pair.access_key_id}:
+        raise Mishap(
+            f"Your present key {reader} is in the profile{'s' if holders[1:] else ''} {' and '.join(holders)}, not in "
+            f"{profile}: run it again with {' or '.join(f'--profile {name}' for name in holders)} (or, to write into "
+            f"{profile} all the same, with --aws-profile {holders[0]})."
+        )
 
 
 def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
@@ -968,16 +978,21 @@ def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
     profile, previous = options.profile, f"{options.profile}-previous"
     replaced = present_credentials(profile, path).get(ACCESS_KEY_ID)
     older = present_credentials(previous, path).get(ACCESS_KEY_ID)
-    store(pair, profile, path, private=options.private)
+    store(pair, profile, path)
     when = "already" if replaced == pair.access_key_id else "now"
     _say(f"Access key {pair.access_key_id} of {pair.user} is {when} in the profile {profile} of {path}.")
     if replaced and replaced != pair.access_key_id:
-        gone = f" {older}, which was there, is no longer in the file." if older and older != replaced else ""
+        gone = f" {older}, which was there before, is no longer in the file." if older and older != replaced else ""
         _say(
-            f"It replaced {replaced}, which is now in the profile {previous}.{gone} When AWS has deleted that key, "
-            f"remove it from the file: --profile {profile} --delete-previous"
+            f"It replaced {replaced}, which is now in the profile {previous}.{gone} When a mail tells you that "
+            f"it was deleted, remove it from the file: --profile {profile} --delete-previous"
         )
-    for warning in (_read_by_others(path), _other_source(profile, path), _shadow(pair)):
+    for warning in (
+        _left_in_config(profile, pair),
+        _read_by_others(path),
+        _other_source(profile, path),
+        _shadow(pair),
+    ):
         if warning:
             _tell(warning)
 
@@ -988,38 +1003,53 @@ def _read_by_others(path: Path) -> "str | None":
     if os.name == "nt" or not mode & OTHERS:
         return None
     return (
-        f"Others on this machine can read or change {path} (mode {mode:04o}), which stays as it was. Make it yours "
-        f"alone: chmod 600 {shlex.quote(str(path))} (or add --private next time)."
+        f"Others on this machine can read or change {path} (mode {mode:04o}), which was left as it is. To make it "
+        f"yours alone: chmod 600 {shlex.quote(str(path))}"
     )
 
 
 def _other_source(profile: str, path: Path) -> "str | None":
-    """Say that the profile takes its credentials from elsewhere, so that a pair in the credentials file is not used."""
-    config = _home(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
-    settings = {}
-    for file, name in ((config, profile if profile == "default" else f"profile {profile}"), (path, profile)):
-        with contextlib.suppress(OSError, ValueError, configparser.Error):  # other tools will say what is wrong there
-            settings.update(_profiles(file.read_text(encoding="utf-8")).get(name, {}))
+    """Say that the profile also takes its credentials from elsewhere, and which of both AWS tools use."""
+    config = config_file(os.environ)
+    settings, places = {}, {}
+    for file, profiles in ((config, _config_profiles(config)), (path, _profiles(_content(path)))):
+        settings.update(profiles.get(profile, {}))
+        places.update(dict.fromkeys(profiles.get(profile, {}), file))
     source = settings.get("source_profile")
     if settings.get("role_arn") and source and source != profile:
         return (
-            f"The profile {profile} assumes a role with the key of the profile {source} (role_arn in {config}), and "
-            f"does not use this one: run the command again with --profile {source}."
+            f"The profile {profile} assumes a role with the key of the profile {source} (role_arn in "
+            f"{places['role_arn']}), and does not use this one: run the command again with --profile {source}."
         )
     other = next((name for name in OTHER_SOURCES if settings.get(name) and not (name == "role_arn" and source)), None)
     if not other:
         return None
+    has = f"The profile {profile} also has {other} in {places[other]}"
+    if other in LATER_SOURCES:
+        return (
+            f"{has}: the AWS CLI and boto3 use the new key instead. If the old key is kept there, replace it there, "
+            "too."
+        )
     return (
-        f"The profile {profile} also has {other} in {config}: AWS tools may use that instead of this key. Remove it "
-        "there, or run the command again with another --profile."
+        f"{has}: AWS tools may use that instead of this key. Remove it there, or run the command again with another "
+        "--profile."
     )
+
+
+def _left_in_config(profile: str, pair: KeyPair) -> "str | None":
+    """Say that a key stays in the config file. AWS tools look into the credentials file first."""
+    config = config_file(os.environ)
+    old = _config_profiles(config).get(profile, {}).get(ACCESS_KEY_ID)
+    if old in {None, "", pair.access_key_id}:
+        return None
+    return f"The old key {old} is in {config}, in the profile {profile}, and stays there: remove it when it has ended."
 
 
 def _shadow(pair: KeyPair) -> "str | None":
     if os.environ.get(ACCESS_KEY_ID.upper()) in {None, "", pair.access_key_id}:
         return None
     return (
-        "AWS_ACCESS_KEY_ID is set in this shell, and AWS tools take it before any profile: unset it, and change or "
+        "AWS_ACCESS_KEY_ID is set in this shell, and AWS tools use it before any profile: unset it, and update or "
         "remove it where it is set."
     )
 
@@ -1033,14 +1063,27 @@ def _offer_to_delete_previous(options: argparse.Namespace, path: Path) -> None:
         ended = _is_pair(old) and _has_ended(old, options)
     if not ended:
         return
-    question = f"AWS no longer accepts {old[ACCESS_KEY_ID]} in the profile {previous}. Remove it from the file? [y/N] "
-    print(printable(question), end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() in {"y", "yes"}:
+    if _agrees_to_remove(old[ACCESS_KEY_ID], previous):
         _remove(previous, path)
+
+
+def _agrees_to_remove(key_id: str, profile: str) -> bool:
+    """Ask: the key may be deactivated only, and an administrator could activate it again. Default: no."""
+    question = (
+        f"{GONE.format(key_id, profile)} Remove it only if a mail has told you that it was deleted. Remove it? [y/N] "
+    )
+    print(printable(question), end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _is_somebody_there() -> bool:
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())
 
 
 def delete_previous(options: argparse.Namespace, path: Path) -> None:
     """Remove the pair in NAME-previous, if AWS no longer accepts it, and does accept the one in NAME.
+
+    At a terminal it asks first.
 
     Raises:
         Mishap: otherwise; or AWS cannot be asked.
@@ -1053,14 +1096,18 @@ def delete_previous(options: argparse.Namespace, path: Path) -> None:
         return
     if not _has_ended(old, options):
         raise Mishap(
-            f"AWS still knows {old[ACCESS_KEY_ID]} in the profile {previous}, which stays: try again when a mail has "
-            "told you that it is deleted."
+            f"AWS still knows {old[ACCESS_KEY_ID]} in the profile {previous}, so it was kept: try again when a mail "
+            "has told you that it was deleted."
         )
     if not _is_pair(new) or _has_ended(new, options):
         raise Mishap(
-            f"AWS accepts neither {previous} nor the profile {options.profile} itself, so that both stay: write your "
-            "new key into it first."
+            f"AWS accepts neither {previous} nor the profile {options.profile} itself, so both were kept. Write your "
+            "new key to it first."
         )
+    if not _is_somebody_there():
+        _say(GONE.format(old[ACCESS_KEY_ID], previous))
+    elif not _agrees_to_remove(old[ACCESS_KEY_ID], previous):
+        return
     _remove(previous, path)
 
 
@@ -1077,11 +1124,16 @@ def credentials_file(environment: Mapping[str, str]) -> Path:
     return _home(environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
 
 
+def config_file(environment: Mapping[str, str]) -> Path:
+    """Find the AWS config file: it has profiles as well, and may hold keys."""
+    return _home(environment.get("AWS_CONFIG_FILE") or "~/.aws/config")
+
+
 def _home(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise Mishap(f"You have no home folder, so that {path} is nowhere: set HOME.") from None
+        raise Mishap(f"You have no home folder, so {path} cannot be found: set HOME.") from None
 
 
 def present_credentials(profile: str, path: Path) -> "dict[str, str]":
@@ -1090,30 +1142,54 @@ def present_credentials(profile: str, path: Path) -> "dict[str, str]":
     Raises:
         Mishap: the file is not what AWS tools can read.
     """
+    return _all_credentials(path).get(profile, {})
+
+
+def _held() -> "dict[str, dict[str, str]]":
+    """Read the credentials of each profile as botocore does: the credentials file goes before the config file."""
+    held = {name: _credentials(settings) for name, settings in _config_profiles(config_file(os.environ)).items()}
+    for name, keys in _all_credentials(credentials_file(os.environ)).items():
+        if ACCESS_KEY_ID in keys or name not in held:
+            held[name] = keys
+    return held
+
+
+def _config_profiles(path: Path) -> dict[str, dict[str, str]]:
+    """Read the config file's profiles; none, if it is malformed: other tools will say what is wrong there."""
+    found = {}
+    with contextlib.suppress(OSError, ValueError, configparser.Error):
+        for heading, settings in _profiles(path.read_text(encoding="utf-8")).items():
+            profile = re.fullmatch(r"""profile\s+(["']?)(\S+)\1|default""", heading)
+            if profile:
+                found[profile[2] or heading] = settings
+    return found
+
+
+def _all_credentials(path: Path) -> dict[str, dict[str, str]]:
     try:
-        return _credentials(_profiles(_content(path)).get(profile, {}))
+        return {name: _credentials(settings) for name, settings in _profiles(_content(path)).items()}
     except configparser.Error as error:
         raise _malformed(path, error) from None
     except OSError as error:
         raise Mishap(f"{path} cannot be read ({error.strerror}): check who owns it and its directory.") from None
 
 
-def store(pair: KeyPair, profile: str, path: Path, *, private: bool = False) -> None:
-    """Write a pair into the credentials file, whole or not at all. ``private`` makes the file its owner's alone.
+def store(pair: KeyPair, profile: str, path: Path) -> None:
+    """Write a pair into the credentials file, whole or not at all.
 
     Raises:
         Mishap: the file is not what AWS tools can read, or may not be written. It is as it was.
     """
-    _edit(path, lambda content: with_profile(content, profile, pair), private=private)
+    _edit(path, lambda content: with_profile(content, profile, pair))
 
 
-def _edit(path: Path, change: "Callable[[str], str]", *, private: bool = False) -> None:
+def _edit(path: Path, change: "Callable[[str], str]") -> None:
     target = path.resolve()  # a link to the file stays a link
     try:
         before = _content(target)
         after = change(before)
-        if after != before or private:
-            _replace(target, after.encode("utf-8", "surrogateescape"), private=private)
+        if after != before:
+            _replace(target, after.encode("utf-8", "surrogateescape"))
     except configparser.Error as error:
         raise _malformed(path, error) from None
     except OSError as error:
@@ -1233,16 +1309,19 @@ def _split(content: str, profile: str) -> "tuple[list[str], str, list[str], list
     return lines[:start], lines[start], others, lines[end:]
 
 
-def _replace(path: Path, content: bytes, *, private: bool) -> None:
-    """Swap a file's content in one step; its mode stays unless it is to be private, and a new file is."""
+def _replace(path: Path, content: bytes) -> None:
+    """Swap a file's content in one step; its mode and, under sudo, its owner stay. A new file is its owner's alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() and not private else 0o600
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+    owned = (path if path.exists() else path.parent).stat()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".credentials-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # not on Windows
+            os.chown(temporary, owned.st_uid, owned.st_gid)
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:

@@ -363,7 +363,7 @@ class TestTheKeyFromParameterStore:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
-        assert_mishap(run(BLOCK), "No AWS credentials", "--aws-profile")
+        assert_mishap(run(BLOCK), "No AWS credentials", "aws configure")
 
     def test_an_unknown_profile(self, run: Run) -> None:
         assert_mishap(run("--aws-profile", "nobodys", BLOCK), "nobodys")
@@ -373,8 +373,8 @@ class TestTheKeyFromParameterStore:
         [
             ("AccessDeniedException", ("/ikr/secret/iam/alice", "decrypt policy")),
             ("ExpiredTokenException", ("expired", "log in again")),
-            ("UnrecognizedClientException", ("does not accept your credentials", "--aws-profile")),
-            ("InvalidSignatureException", ("does not accept your credentials", "--aws-profile")),
+            ("UnrecognizedClientException", ("does not accept your credentials", "aws configure")),
+            ("InvalidSignatureException", ("does not accept your credentials", "aws configure")),
             ("InternalServerError", ("/ikr/secret/iam/alice", "InternalServerError")),
         ],
     )
@@ -533,7 +533,7 @@ class TestStandsAlone:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (
             f"decryption.py: it needs the Python libraries boto3 and cryptography ({library}). Run it with uv, which "
-            "brings them along:\n"
+            "installs them:\n"
             "  uv run decryption.py ...\n"
             "or in a virtual environment:\n"
             "  python3 -m venv venv\n"
@@ -554,7 +554,6 @@ class TestStandsAlone:
             "--format",
             "--profile",
             "--ask-key",
-            "--private",
             "--allow-other-user",
             "--account",
             "--delete-previous",
@@ -575,8 +574,8 @@ MISUNDERSTOOD = {
         "a b]",
     ): "argument --profile: 'a b]' cannot name a profile: use letters, digits and _ . @ + = , : / -",
     ("--profile", "x", "--format", "env"): "argument --format: not allowed with argument --profile",
-    ("--account", "1111"): "argument --account: '1111' is no AWS account: its number has 12 digits",
-    ("--account", "alice\x1b[2J"): r"argument --account: 'alice\x1b[2J' is no AWS account: its number has 12 digits",
+    ("--account", "1111"): "argument --account: '1111' is not an AWS account ID, which has 12 digits",
+    ("--account", "alice\x1b[2J"): r"argument --account: 'alice\x1b[2J' is not an AWS account ID, which has 12 digits",
     ("--file", "-", BLOCK): "argument block: not allowed with argument --file",
     (BLOCK, "default"): "unrecognized arguments: default",
     ("--delete-previous",): NEEDS_A_NAME,

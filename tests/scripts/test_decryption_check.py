@@ -243,6 +243,27 @@ class TestWhoseItIs:
         assert f"AWS does not accept AKIAFAKE00000000OLD1, the key in the profile work ({refusal})" in err
         assert "[work-previous]\naws_access_key_id = AKIAFAKE00000000OLD1" in credentials_file.read_text()
 
+    @pytest.mark.parametrize("heading", ["profile work", 'profile "work"'])
+    def test_key_in_the_config_file_is_the_profiles(
+        self, heading: str, aws_answers: Answers, credentials_file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """AWS tools use it, unless the credentials file has one."""
+        credentials_file.with_name("config").write_text(IN_USE.replace("work", heading).replace("OLD1", "OLD2"))
+        credentials_file.write_text("[work]\nregion = eu-central-1\n")
+        asked = aws_answers(ARN, "arn:aws:iam::111122223333:user/bob")
+
+        code = decryption.main(["--profile", "work", BLOCK])
+
+        assert (code, asked[:2]) == (1, [PAIR.access_key_id, "AKIAFAKE00000000OLD2"])
+        assert "the key in the profile work to arn:aws:iam::111122223333:user/bob" in capsys.readouterr().err
+
+    def test_key_in_the_credentials_file_goes_first(self, aws_answers: Answers, credentials_file: Path) -> None:
+        credentials_file.with_name("config").write_text(IN_USE.replace("work", "profile work").replace("OLD1", "OLD2"))
+        asked = aws_answers(ARN)
+
+        assert decryption.main(["--profile", "work", BLOCK]) == 0
+        assert asked == [PAIR.access_key_id, "AKIAFAKE00000000OLD1"]
+
     @pytest.mark.parametrize(
         "present", ["", "[work]\nregion = x\n", "[work]\naws_access_key_id = AKIAFAKE00000000OLD1\n"]
     )

@@ -6,7 +6,10 @@ import argparse
 import re
 from pathlib import Path
 
+from functions.mail.message import compose
+from functions.mail.notices import NewKey
 from scripts import decryption
+from scripts.sample_mails import NOTICES, ORGANISATION, RECIPIENT
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "recipients.md").read_text(encoding="utf-8")
@@ -15,7 +18,7 @@ MAIL = (
     "uv run decryption.py --profile default --region eu-central-1 --parameter /ikr/secret/iam/alice "
     "--account 111122223333"
 )
-RAW_FILE = "https://raw.githubusercontent.com/YOUR-ORG/iam-key-rotator/main/scripts/decryption.py"
+ADDRESS = "https://wiki.example.com/…/decryption.py"
 
 
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
@@ -29,7 +32,7 @@ def commands() -> list[str]:
 
 
 def test_every_option_that_it_names_is_there() -> None:
-    aws_itself = {"--user-name", "--access-key-id"}
+    aws_itself = {"--access-key-id"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", BODY)) - aws_itself
 
     assert {"--file", "--aws-profile", "--region", "--delete-previous", "--format", "--ask-key"} <= named
@@ -58,7 +61,7 @@ def test_messages_are_those_of_the_script() -> None:
 
     messages = re.findall(r"^\| (.+?) \| .* \|$", table.partition("\n\n")[0], re.MULTILINE)
 
-    assert len(messages) == 9
+    assert len(messages) == 12
     assert [words for words in messages if not all(part.strip() in source for part in words.split("…"))] == []
 
 
@@ -77,9 +80,26 @@ def test_it_stands_alone() -> None:
 
 
 def test_what_an_organisation_fills_in_is_in_one_place_each() -> None:
-    assert (BODY.count("YOUR-ORG"), BODY.count(RAW_FILE), BODY.count("YOUR-CONTACT")) == (1, 1, 1)
-    assert "decryption.py" in PAGE.partition("-->")[0]
-    assert "Who to ask" in PAGE.partition("-->")[0]
+    """And nothing that it forgets leads to an address that anybody may hold."""
+    head = PAGE.partition("-->")[0]
+    headings = re.findall(r'\d\. .*?"([^"]+)"', head, re.DOTALL)
+
+    assert [BODY.count(placeholder) for placeholder in (ADDRESS, "YOUR-CONTACT")] == [1, 1]
+    assert headings == ["Decrypt the new key", "Who to ask", "If you are late"]
+    assert [heading for heading in headings if f"\n## {heading}\n" not in BODY] == []
+    assert "githubusercontent" not in PAGE
+
+
+def test_check_of_a_mail_is_that_of_the_mail() -> None:
+    notice = next(notice for notice in NOTICES.values() if isinstance(notice, NewKey) and notice.sealed)
+    mail = compose(notice, RECIPIENT, ORGANISATION).text
+
+    lines = [line.strip() for line in mail.splitlines() if line.strip().startswith("aws iam list-access-keys")]
+
+    assert len(lines) == 1
+    assert re.findall(r"aws iam list-access-keys[^`\n]*", BODY) == [lines[0], f"{lines[0]} --profile work"]
+    assert "\nWhat happens next\n" in mail
+    assert '"What happens next"' in BODY.partition("## If you are late")[2].partition("\n## ")[0]
 
 
 def test_installation_is_that_of_the_scripts_own_message() -> None:

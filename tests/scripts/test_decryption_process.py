@@ -190,7 +190,7 @@ class TestInterrupted:
 
     def test_typing_the_key(self, terminal: tuple[int, int]) -> None:
         """The terminal shows again what is typed."""
-        command = Waiting("--ask-key", stdin=terminal[1]).until("it is not shown): ")
+        command = Waiting("--ask-key", stdin=terminal[1]).until("(not shown): ")
 
         code, _, err = command.interrupted()
 

@@ -156,14 +156,40 @@ class TestFile:
 
         assert stat.S_IMODE(file.stat().st_mode) == mode
 
-    def test_private_makes_it_its_owners_alone(self, file: Path) -> None:
-        """Also where the pair is in it already."""
-        file.chmod(0o644)
+    @pytest.mark.parametrize("is_there", [True, False], ids=["file", "folder alone"])
+    def test_under_sudo_it_stays_its_owners(self, is_there: bool, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Otherwise users could not read their own keys any more. What only root may do is recorded."""
+        given: list[tuple[str, int, int]] = []
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        monkeypatch.setattr(os, "chown", lambda path, owner, group: given.append((Path(path).name, owner, group)))
+        if not is_there:
+            file.unlink()
+
         decryption.store(PAIR, "work", file)
 
-        decryption.store(PAIR, "work", file, private=True)
+        assert [(owner, group) for _, owner, group in given] == [(os.getuid(), os.getgid())]
+        assert given[0][0].startswith(".credentials-"), "before it takes the file's place"
 
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    @pytest.mark.parametrize("owned", ["credentials", "."], ids=["file", "folder alone"])
+    def test_whoever_it_belongs_to_it_stays_theirs(self, owned: str, file: Path) -> None:
+        """Where the tests run as root, the file is another user's here."""
+        owner = (4711, 4712) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+        os.chown(file.parent / owned, *owner)
+        if owned == ".":
+            file.unlink()
+
+        decryption.store(PAIR, "work", file)
+
+        assert (file.stat().st_uid, file.stat().st_gid, stat.S_IMODE(file.stat().st_mode)) == (*owner, 0o600)
+
+    def test_nobody_but_root_gives_files_away(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It would be refused."""
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        monkeypatch.setattr(os, "chown", lambda *_: pytest.fail("not allowed"))
+
+        decryption.store(PAIR, "work", file)
+
+        assert PAIR.access_key_id in file.read_text()
 
     def test_a_link_stays_a_link(self, file: Path, tmp_path: Path) -> None:
         link = tmp_path / "link"
@@ -267,16 +293,6 @@ class TestCommand:
         assert f"chmod 600 {file}" in err
         assert stat.S_IMODE(file.stat().st_mode) == mode
 
-    def test_private_closes_it(
-        self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        file.chmod(0o644)
-
-        assert run(monkeypatch, "--private") == 0
-
-        assert "mode" not in capsys.readouterr().err
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-
     def test_on_windows_modes_say_nothing(
         self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -296,7 +312,7 @@ class TestWhatItReplaced:
     """Whoever runs it sees where the old pair is, and what may keep the new one from being used."""
 
     NOW = "Access key AKIAFAKE00000000NEW1 of alice is now in the profile work of FILE.\n"
-    REMOVE = "When AWS has deleted that key, remove it from the file: --profile work --delete-previous\n"
+    REMOVE = "When a mail tells you that it was deleted, remove it from the file: --profile work --delete-previous\n"
 
     @pytest.fixture
     def said(
@@ -328,7 +344,7 @@ class TestWhatItReplaced:
 
         assert said() == (
             f"{self.NOW}It replaced AKIAFAKE00000000OLD1, which is now in the profile work-previous. "
-            f"AKIAFAKE00000000OLD0, which was there, is no longer in the file. {self.REMOVE}"
+            f"AKIAFAKE00000000OLD0, which was there before, is no longer in the file. {self.REMOVE}"
         )
 
     def test_second_run_says_that_nothing_is_new(self, file: Path, said: Callable[[], str]) -> None:
@@ -343,8 +359,6 @@ class TestWhatItReplaced:
             "web_identity_token_file = /var/run/token\nrole_arn = arn:aws:iam::111122223333:role/deploy",
             "sso_session = acme",
             "sso_start_url = https://acme.awsapps.com/start",
-            "login_session = arn:aws:iam::111122223333:user/alice",
-            "credential_process = /usr/bin/vault",
         ],
     )
     @pytest.mark.parametrize("place", ["config", "credentials"])
@@ -357,9 +371,43 @@ class TestWhatItReplaced:
         name = "role_arn" if "role_arn" in setting else setting.partition(" ")[0]
 
         assert said() == (
-            f"{self.NOW}The profile work also has {name} in CONFIG: AWS tools may use that instead of this key. Remove "
-            "it there, or run the command again with another --profile.\n"
+            f"{self.NOW}The profile work also has {name} in {place.upper().replace('CREDENTIALS', 'FILE')}: AWS tools "
+            "may use that instead of this key. Remove it there, or run the command again with another --profile.\n"
         )
+
+    @pytest.mark.parametrize(
+        "setting", ["login_session = arn:aws:iam::111122223333:user/alice", "credential_process = /usr/bin/vault"]
+    )
+    def test_profile_whose_other_source_the_new_key_replaces(
+        self, setting: str, file: Path, said: Callable[[], str]
+    ) -> None:
+        """A key in the credentials file goes first; where the old one is kept, it is easily forgotten."""
+        (file.parent / "config").write_text(f"[profile work]\n{setting}\n")
+        name = setting.partition(" ")[0]
+
+        assert said() == (
+            f"{self.NOW}The profile work also has {name} in CONFIG: the AWS CLI and boto3 use the new key instead. If "
+            "the old key is kept there, replace it there, too.\n"
+        )
+        assert used_by_aws_tools() == PAIR.access_key_id
+
+    def test_old_key_in_the_config_file_stays_there(self, file: Path, said: Callable[[], str]) -> None:
+        """It could be changed by nobody but its owner; AWS tools use the one in the credentials file."""
+        config = f"[profile work]\n{OLD}region = eu-central-1\n"
+        (file.parent / "config").write_text(config)
+        assert used_by_aws_tools() == "AKIAFAKE00000000OLD1"
+
+        assert said() == (
+            f"{self.NOW}The old key AKIAFAKE00000000OLD1 is in CONFIG, in the profile work, and stays there: remove it "
+            "when it has ended.\n"
+        )
+        assert used_by_aws_tools() == PAIR.access_key_id
+        assert (file.parent / "config").read_text() == config
+
+    def test_new_key_in_the_config_file_is_no_old_one(self, file: Path, said: Callable[[], str]) -> None:
+        (file.parent / "config").write_text(f"[profile work]\n{SETTINGS}")
+
+        assert said() == self.NOW
 
     def test_role_that_is_assumed_with_another_profile(self, file: Path, said: Callable[[], str]) -> None:
         """That is the one which holds the key to replace."""
@@ -404,13 +452,20 @@ class TestWhatItReplaced:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAFAKE00000000OLD1")
 
         assert said() == (
-            f"{self.NOW}AWS_ACCESS_KEY_ID is set in this shell, and AWS tools take it before any profile: unset it, "
-            "and change or remove it where it is set.\n"
+            f"{self.NOW}AWS_ACCESS_KEY_ID is set in this shell, and AWS tools use it before any profile: unset it, "
+            "and update or remove it where it is set.\n"
         )
 
 
-TRY_AGAIN = "try again when a mail has told you that it is deleted."
-WRITE_FIRST = "so that both stay: write your new key into it first."
+def used_by_aws_tools() -> str:
+    """Resolve the profile as botocore does."""
+    credentials = boto3.Session(profile_name="work").get_credentials()
+    assert credentials
+    return credentials.access_key
+
+
+TRY_AGAIN = "so it was kept: try again when a mail has told you that it was deleted."
+WRITE_FIRST = "so both were kept. Write your new key to it first."
 
 
 class TestDeletePrevious:
@@ -418,6 +473,7 @@ class TestDeletePrevious:
 
     OLD_KEY, NEW_KEY = "AKIAFAKE00000000OLD1", PAIR.access_key_id
     BOTH = f"[work]\n{SETTINGS}\n[work-previous]\n{OLD}"
+    ENDED = f"AWS does not accept {OLD_KEY} in the profile work-previous any more: it has been deleted or deactivated."
     DELETE = ("--profile", "work", "--delete-previous")
 
     @pytest.fixture
@@ -439,7 +495,7 @@ class TestDeletePrevious:
 
     @pytest.mark.usefixtures("aws")
     def test_pair_that_aws_refuses_is_removed(self, file: Path, told: Callable[[], tuple[int, str]]) -> None:
-        assert told() == (0, "The key in the profile work-previous was removed from FILE.\n")
+        assert told() == (0, f"{self.ENDED}\nThe key in the profile work-previous was removed from FILE.\n")
         assert file.read_text() == f"[work]\n{SETTINGS}\n"
 
     @pytest.mark.usefixtures("aws")
@@ -458,7 +514,7 @@ class TestDeletePrevious:
 
         assert told() == (
             1,
-            f"decryption.py: AWS still knows {self.OLD_KEY} in the profile work-previous, which stays: {TRY_AGAIN}\n",
+            f"decryption.py: AWS still knows {self.OLD_KEY} in the profile work-previous, {TRY_AGAIN}\n",
         )
         assert file.read_text() == self.BOTH
 
@@ -500,10 +556,7 @@ class TestDeletePrevious:
             shown = screen.read(10_000).decode()
 
         assert done.returncode == 0
-        assert (
-            f"AWS no longer accepts {self.OLD_KEY} in the profile work-previous. Remove it from the file? [y/N]"
-            in shown
-        )
+        assert f"{self.ENDED} Remove it only if a mail has told you that it was deleted. Remove it? [y/N]" in shown
         assert file.read_text() == (f"[work]\n{SETTINGS}\n" if removed else self.BOTH)
 
     def test_question_that_cannot_be_put_spoils_nothing(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -523,12 +576,26 @@ class TestDeletePrevious:
         assert (done.returncode, b"y/N" in done.stderr) == (0, False)
         assert file.read_text() == self.BOTH
 
-    def again(self, **streams: Any) -> subprocess.CompletedProcess[bytes]:
+    @pytest.mark.usefixtures("aws")
+    @pytest.mark.parametrize(("typed", "removed"), [("y\n", True), ("\n", False)])
+    def test_deletion_at_a_terminal_asks_as_well(self, typed: str, removed: bool, file: Path) -> None:
+        """The key may be deactivated, and its secret is nowhere else."""
+        user, command = os.openpty()
+        os.write(user, typed.encode())
+
+        with os.fdopen(command, "rb+", buffering=0) as terminal, os.fdopen(user, "rb", buffering=0) as screen:
+            done = self.again("--delete-previous", stdin=terminal, stderr=terminal)
+            shown = screen.read(10_000).decode()
+
+        assert (done.returncode, f"{self.ENDED} Remove it only if a mail" in shown) == (0, True)
+        assert file.read_text() == (f"[work]\n{SETTINGS}\n" if removed else self.BOTH)
+
+    def again(self, *options: str, **streams: Any) -> subprocess.CompletedProcess[bytes]:
         """Run the mail's command a second time."""
         key = Fernet.generate_key()
         block = Fernet(key).encrypt(decryption.as_json(PAIR).encode())
         return subprocess.run(
-            [sys.executable, decryption.__file__, "--profile", "work"],
+            [sys.executable, decryption.__file__, "--profile", "work", *options],
             env={**os.environ, "ENC_KEY": key.decode(), "CIPHER_TEXT": block.decode()},
             stdout=subprocess.PIPE,
             check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -105,13 +106,6 @@ class TestWhoReads:
 
         assert aws.asked[0] == ("ssm", ALICE)
 
-    def test_new_profile_is_read_for_by_the_usual_one(self, aws: LoopbackAws, aws_environment: Path) -> None:
-        aws_environment.write_text(profile("default", ALICE))
-
-        code = decryption.main(["--profile", "new", *COMMAND[2:], BLOCK])
-
-        assert (code, aws.asked[0]) == (0, ("ssm", ALICE))
-
     def test_named_profile_goes_first(
         self, aws: LoopbackAws, aws_environment: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -145,8 +139,175 @@ class TestWhoReads:
         assert decryption.main(["--profile", "default", "--parameter", PARAMETER, BLOCK]) == 0
 
 
+class TestProfileToChange:
+    """Every mail says `--profile default`. The profile to change is the one that holds the key to be replaced."""
+
+    IN_WORK = (
+        f"Your present key {ALICE} is in the profile work, not in default: run it again with --profile work (or, to "
+        "write into default all the same, with --aws-profile work)."
+    )
+
+    @pytest.mark.usefixtures("aws")
+    def test_key_is_in_the_usual_profile(
+        self, aws_environment: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would stay there, until AWS refuses it."""
+        aws_environment.write_text(profile("work", ALICE))
+        monkeypatch.setenv("AWS_PROFILE", "work")
+
+        assert told(*COMMAND) == self.IN_WORK
+
+    @pytest.mark.usefixtures("aws")
+    def test_advice_can_be_followed(self, aws_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        aws_environment.write_text(profile("work", ALICE))
+        monkeypatch.setenv("AWS_PROFILE", "work")
+
+        assert decryption.main([*COMMAND, "--profile", "work", BLOCK]) == 0
+        assert decryption.present_credentials("work-previous", aws_environment)["aws_access_key_id"] == ALICE
+
+    @pytest.mark.usefixtures("aws")
+    def test_who_means_it_writes_it_all_the_same(self, aws_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = profile("work", ALICE)
+        aws_environment.write_text(before)
+        monkeypatch.setenv("AWS_PROFILE", "work")
+
+        assert decryption.main([*COMMAND, "--aws-profile", "work", BLOCK]) == 0
+        assert aws_environment.read_text().startswith(f"{before}\n[default]\n")
+
+    @pytest.mark.usefixtures("aws")
+    @pytest.mark.parametrize("present", ["", profile("default", BOB)], ids=["no default", "default is bob"])
+    @pytest.mark.parametrize(
+        ("file", "heading"), [("credentials", "work"), ("config", "profile work"), ("config", 'profile "work"')]
+    )
+    def test_key_of_the_environment_is_in_a_profile_as_well(
+        self,
+        present: str,
+        file: str,
+        heading: str,
+        aws_environment: Path,
+        told: Told,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        aws_environment.write_text(present)
+        with aws_environment.with_name(file).open("a") as opened:
+            opened.write(profile(heading, ALICE))
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", ALICE)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-real-secret")
+
+        assert told(*COMMAND) == self.IN_WORK
+
+    @pytest.mark.usefixtures("aws")
+    def test_key_is_in_several(self, aws_environment: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+        aws_environment.write_text(profile("work", ALICE) + profile("home", ALICE))
+        monkeypatch.setenv("AWS_PROFILE", "work")
+
+        assert told(*COMMAND) == (
+            f"Your present key {ALICE} is in the profiles work and home, not in default: run it again with --profile "
+            "work or --profile home (or, to write into default all the same, with --aws-profile work)."
+        )
+
+    @pytest.mark.usefixtures("aws")
+    @pytest.mark.parametrize(
+        "present",
+        [
+            "",
+            profile("default", ALICE) + profile("work", ALICE),
+            profile("default", PAIR.access_key_id) + profile("work", ALICE),
+            profile("work", PAIR.access_key_id) + profile("work-previous", ALICE),
+        ],
+        ids=["in no profile", "in default too", "new key is in default already", "kept in work-previous"],
+    )
+    def test_otherwise_it_is_written(
+        self, present: str, aws_environment: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        aws_environment.write_text(present)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", ALICE)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-real-secret")
+
+        assert decryption.main([*COMMAND, BLOCK]) == 0
+        held = decryption.present_credentials("default", aws_environment)["aws_access_key_id"]
+        assert held == PAIR.access_key_id
+
+    @pytest.mark.usefixtures("aws")
+    def test_pair_that_is_only_printed_has_no_profile(
+        self, aws_environment: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        aws_environment.write_text(profile("work", ALICE))
+        monkeypatch.setenv("AWS_PROFILE", "work")
+
+        assert decryption.main([*COMMAND[2:], BLOCK]) == 0
+
+    @pytest.mark.usefixtures("aws")
+    @pytest.mark.parametrize("refusal", ["AccessDeniedException", "ParameterNotFound", ""])
+    def test_profile_of_the_mail_is_somebody_elses(
+        self, refusal: str, aws: LoopbackAws, aws_environment: Path, told: Told
+    ) -> None:
+        """Even if they can read the key: the account is another."""
+        aws_environment.write_text(profile("default", BOB if refusal else ELSEWHERE) + profile("work", ALICE))
+        you = f"bob in {ACCOUNT}" if refusal else "alice in 444455556666"
+        if refusal:
+            aws.refusals[PARAMETER] = (refusal, "")
+
+        assert told(*COMMAND) == (
+            f"You are {you} (signed in with the profile default), and the mail is for alice in {ACCOUNT}: run it again "
+            "with --profile work."
+        )
+
+    @pytest.mark.usefixtures("aws")
+    def test_environment_goes_before_profile(
+        self, aws: LoopbackAws, aws_environment: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So --profile alone would read with the same key again."""
+        aws.refusals[PARAMETER] = ("AccessDeniedException", "")
+        aws_environment.write_text(profile("default", ALICE))
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", BOB)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-real-secret")
+
+        assert told(*COMMAND).endswith(": run it again with --profile default --aws-profile default.")
+
+        aws.refusals.clear()
+        assert decryption.main([*COMMAND, "--aws-profile", "default", BLOCK]) == 0
+
+    @pytest.mark.usefixtures("aws")
+    def test_reader_that_was_named_is_somebody_else(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
+        aws.refusals[PARAMETER] = ("AccessDeniedException", "")
+        aws_environment.write_text(profile("other", BOB) + profile("work", ALICE) + profile("work-previous", ALICE))
+
+        for command in ((*COMMAND, "--aws-profile", "other"), (*COMMAND[2:], "--aws-profile", "other")):
+            assert told(*command).endswith(": run it again with --aws-profile work.")
+
+    @pytest.mark.parametrize("reader", ["ENC_KEY", "--aws-profile"])
+    def test_other_user_is_not_the_first_remedy(
+        self, reader: str, aws: LoopbackAws, aws_environment: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where another profile belongs to the right one."""
+        del aws
+        aws_environment.write_text(profile("default", BOB) + profile("work", ALICE))
+        if reader == "ENC_KEY":
+            monkeypatch.setenv("ENC_KEY", KEY)
+            command: tuple[str, ...] = ("--profile", "default", "--region", REGION)
+        else:
+            command = (*COMMAND, "--aws-profile", "work")
+
+        assert told(*command) == (
+            f"The new key {PAIR.access_key_id} belongs to arn:aws:iam::{ACCOUNT}:user/staff/alice, and the key in the "
+            f"profile default to arn:aws:iam::{ACCOUNT}:user/bob. Nothing was done with it: run it again with "
+            "--profile work, or, if you know that this is intended, add --allow-other-user."
+        )
+
+    @pytest.mark.usefixtures("aws")
+    def test_old_key_of_the_profile_has_ended(self, aws_environment: Path, told: Told) -> None:
+        aws_environment.write_text(profile("default", "AKIAFAKE000000GONE01") + profile("work", ALICE))
+
+        assert told(*COMMAND) == (
+            "AWS does not accept your credentials (UnrecognizedClientException), those of the profile default: run it "
+            "again with --profile work. If they are the key that the mail replaces, it has been "
+            "deactivated or deleted: ask your administrator to reactivate it, or for a new one."
+        )
+
+
 class TestWhomTheMailIsFor:
-    YOURS = "use the key that it replaces, with --aws-profile NAME (your profiles: default)."
+    YOURS = "run it again with --profile NAME, the profile that holds the key to be replaced (your profiles: default)."
 
     @pytest.fixture(autouse=True)
     def refused(self, aws: LoopbackAws) -> None:
@@ -183,6 +344,16 @@ class TestWhomTheMailIsFor:
             f"id AIDAFAKE000000CAROL: {self.YOURS}"
         )
 
+    def test_profile_of_the_user_by_id(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
+        parameter = "/ikr/secret/iam-id/AIDAFAKE000000000BOB"
+        aws.user_ids["bob"] = "AIDAFAKE000000000BOB"
+        aws.refusals[parameter] = ("AccessDeniedException", "")
+        aws_environment.write_text(profile("default", ALICE) + profile("mine", BOB))
+
+        words = told("--profile", "default", "--region", REGION, "--parameter", parameter)
+
+        assert words.endswith("the id AIDAFAKE000000000BOB: run it again with --profile mine.")
+
     def test_parameter_of_another_name_is_nobodys(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
         """Only the names that the service gives say who a mail is for; the account is known all the same."""
         aws.refusals["/team/key"] = ("AccessDeniedException", "")
@@ -201,8 +372,8 @@ class TestWhomTheMailIsFor:
 
         assert told(*COMMAND) == (
             f"You are the role admin in {ACCOUNT} (signed in with AWS_ACCESS_KEY_ID in the environment), and the mail "
-            f"is for alice in {ACCOUNT}: use the key that it replaces, with --aws-profile NAME (you have "
-            "no profile yet)."
+            f"is for alice in {ACCOUNT}: put the key to be replaced into a profile with `aws configure`, then try "
+            "again."
         )
 
     def test_same_name_in_another_account_has_an_encryption_key_too(
@@ -221,9 +392,9 @@ class TestWhomTheMailIsFor:
         aws_environment.write_text(profile("default", ALICE))
 
         assert told(*COMMAND) == (
-            f"You are alice in {ACCOUNT}, whom the mail is for, and may not read {PARAMETER} in {REGION}: compare "
-            "--region with the mail. If it agrees, ask your administrator for the decrypt policy of iam-key-rotator. "
-            "AWS says: User: somebody is not authorized"
+            f"You are alice in {ACCOUNT}, the user the mail is for, but you may not read {PARAMETER} in {REGION}: "
+            "compare --region with the mail. If it matches, ask your administrator for the decrypt policy of "
+            "iam-key-rotator. AWS says: User: somebody is not authorized"
         )
 
     @pytest.mark.parametrize(
@@ -240,9 +411,9 @@ class TestWhomTheMailIsFor:
         aws_environment.write_text(profile("default", ALICE))
 
         assert told(*COMMAND) == (
-            f"You are alice in {ACCOUNT}, whom the mail is for, and may not decrypt {PARAMETER}, says AWS KMS: ask "
-            "your administrator for the decrypt policy of iam-key-rotator, and whether its KMS key is enabled. AWS says"
-            f": {message}"
+            f"You are alice in {ACCOUNT}, the user the mail is for, but you may not decrypt {PARAMETER}, says AWS KMS: "
+            "ask your administrator for the decrypt policy of iam-key-rotator, and whether its KMS key is enabled. AWS "
+            f"says: {message}"
         )
 
     def test_rotation_is_over_or_region_is_wrong(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
@@ -251,8 +422,8 @@ class TestWhomTheMailIsFor:
 
         assert told(*COMMAND[:2], "--region", "us-east-1", *COMMAND[4:]) == (
             f"There is no parameter {PARAMETER} in us-east-1 of account {ACCOUNT}: compare --region and --parameter "
-            "with the mail. If they agree, the rotation is over or the key was taken back, and only a newer mail "
-            "helps: ask your administrator for a new rotation."
+            "with the mail. If they match, the rotation is over or the new key was withdrawn, and you need a newer "
+            "mail: ask your administrator for a new rotation."
         )
 
     def test_old_key_has_ended(self, aws: LoopbackAws, aws_environment: Path, told: Told) -> None:
@@ -260,9 +431,9 @@ class TestWhomTheMailIsFor:
         aws_environment.write_text(profile("default", ALICE))
 
         assert told(*COMMAND) == (
-            "AWS does not accept your credentials (UnrecognizedClientException), which are those of the profile "
-            "default: name the profile with the key you had before the mail, by --aws-profile. If it is that very key, "
-            "it has ended: ask your administrator to activate it, or for a new one."
+            f"AWS does not accept your credentials (UnrecognizedClientException), those of the profile default: "
+            f"{self.YOURS} If they are the key that the mail replaces, it has been deactivated or deleted: ask "
+            "your administrator to reactivate it, or for a new one."
         )
 
     def test_account_is_compared_without_aws_as_well(
@@ -303,7 +474,7 @@ class TestTheWayToAws:
 
         assert told("--profile", "default", "--region", REGION) == (
             f"The new key {PAIR.access_key_id} could not be checked; nothing was done with it: {self.NOT_AWS} "
-            "Without a check, you get it with --no-check."
+            "To skip the check, add --no-check."
         )
 
     def test_nobody_answers(self, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,9 +501,26 @@ class TestTheWayToAws:
         aws_environment.unlink()
 
         assert told(*COMMAND) == (
-            "No AWS credentials found in your usual AWS credentials: name the profile that holds your present access "
-            "key with --aws-profile (you have no profile yet), or run `aws configure` with it."
+            "No AWS credentials found: put the key to be replaced into a profile with `aws configure`, then try again."
         )
+
+    def test_no_credentials_but_profiles(self, aws_environment: Path, told: Told) -> None:
+        """Without a default profile and without AWS_PROFILE, nobody says which one it is."""
+        aws_environment.write_text(profile("work", ALICE) + profile("work-previous", BOB))
+
+        assert told(*COMMAND) == "No AWS credentials found: run it again with --profile work."
+        assert told(*COMMAND[2:]) == "No AWS credentials found: run it again with --aws-profile work."
+
+        aws_environment.write_text("[default]\nregion = eu-central-1\n" + profile("work", ALICE))
+        aws_environment.with_name("config").write_text(profile("profile home", BOB))
+
+        assert told(*COMMAND) == (
+            "No AWS credentials found in the profile default: run it again with --profile NAME, the profile that holds "
+            "the key to be replaced (your profiles: home, default, work)."
+        )
+
+        aws_environment.write_text("".join(profile(f"team-{number}", BOB) for number in range(9)))
+        assert told(*COMMAND).endswith("home, team-0, team-1, team-2, team-3, team-4, team-5, team-6, team-7, ...).")
 
     def test_half_of_the_credentials(self, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", ALICE)
@@ -344,15 +532,29 @@ class TestTheWayToAws:
 
     def test_wrong_profile(self, told: Told) -> None:
         assert told(*COMMAND, "--aws-profile", "defualt") == (
-            "The config profile (defualt) could not be found: name another with --aws-profile (your profiles: default)."
+            "The config profile (defualt) could not be found: run it again with --aws-profile NAME, the profile that "
+            "holds the key to be replaced (your profiles: default)."
+        )
+
+    def test_usual_profile_that_is_not_there(
+        self, aws_environment: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_PROFILE", "gone")
+        aws_environment.write_text(profile("work", ALICE))
+
+        assert told(*COMMAND) == (
+            "The config profile (gone) could not be found: run it again with --profile NAME, the profile that holds "
+            "the key to be replaced (your profiles: work)."
         )
 
     @pytest.mark.parametrize("content", [b"[default\naws_access_key_id", b"\xff\xfe\0"])
     def test_malformed_file(self, content: bytes, aws_environment: Path, told: Told) -> None:
         aws_environment.write_bytes(content)
 
-        assert told(*COMMAND) == (
-            f"Could not get the encryption key from AWS: Unable to parse config file: {aws_environment}"
+        words = told(*COMMAND)
+
+        assert re.fullmatch(
+            rf"{aws_environment} is not a well-formed AWS credentials file(, line 1)?: fix it first\.", words
         )
 
     def test_answer_that_is_no_key(self, aws: LoopbackAws, told: Told) -> None:
@@ -366,6 +568,6 @@ class TestTheWayToAws:
         aws.parameters[REGION, PARAMETER] = Fernet.generate_key().decode()
 
         assert told(*COMMAND) == (
-            f"The key in {PARAMETER} ({REGION}) does not open this block: take the block from your newest mail, and "
+            f"The key in {PARAMETER} ({REGION}) does not open this block: use the block from your newest mail, and "
             "copy all of it."
         )

@@ -194,7 +194,7 @@ class TestWhereItIsNot:
 
     def test_another_mail(self, told: Callable[[bytes], str]) -> None:
         assert told(mail("Lunch?")) == (
-            "No encrypted block found, which would begin with gAAAAA: copy it from the mail with the new key."
+            "No encrypted block found (it begins with gAAAAA): copy it from the mail with the new key."
         )
 
     @pytest.mark.parametrize("content", [b"", b" \r\n\r\n", b"\xff\xfe"])
@@ -222,7 +222,7 @@ class TestWhereItIsNot:
 
         assert told(f"{PLAIN}\n{older}\n".encode()) == (
             f"There are 2 different blocks here ({older[:12]}... of 2030-03-01 12:00 UTC, "
-            f"{BLOCK[:12]}... of 2030-03-02 12:00 UTC): take that of your newest mail, alone."
+            f"{BLOCK[:12]}... of 2030-03-02 12:00 UTC): use only the one from your newest mail."
         )
 
     @pytest.mark.parametrize(
