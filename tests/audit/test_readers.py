@@ -123,6 +123,20 @@ def test_users_read_their_own_and_no_others(stack: Deployment) -> None:
     assert readable == [[True, False], [False, True]]
 
 
+@pytest.mark.parametrize("path", ["", "people/", "people/dev/"])
+def test_users_list_their_own_access_keys_and_no_others(path: str, stack: Deployment) -> None:
+    """The mail has its reader ask AWS whether it tells the truth."""
+    alice = user("alice", policy_of(stack, "decryption-policy"))
+
+    listed = [
+        name
+        for name in ("alice", "malice", "alice2", "alice/bob", "bob")
+        if may(alice, "iam:ListAccessKeys", f"arn:aws:iam::{ACCOUNT}:user/{path}{name}")
+    ]
+
+    assert listed == ["alice"]
+
+
 def test_user_without_the_policy_reads_nothing(stack: Deployment) -> None:
     """The key's policy allows nobody anything that IAM does not."""
     assert not may_decrypt_parameter(user("alice"), ALICES, key_of(stack))
