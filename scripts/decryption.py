@@ -99,8 +99,6 @@ examples:
   uv run decryption.py --profile default
       ask for the block; write the new pair into the profile "default" of the
       AWS credentials file, and keep the old one as "default-previous"
-  uv run decryption.py --profile default --file mail.eml
-      take the block from a saved mail
   uv run decryption.py --profile default --delete-previous
       when a mail has told you that the old key was deleted: remove it here, too
   eval "$(uv run decryption.py --format env)"
@@ -927,12 +925,7 @@ def as_json(pair: KeyPair) -> str:
     return json.dumps(dataclasses.asdict(pair), indent=2)
 
 
-FORMATS: "dict[str, Callable[[KeyPair], str]]" = {
-    "text": as_text,
-    "env": as_env,
-    "powershell": as_powershell,
-    "json": as_json,
-}
+FORMATS = {"text": as_text, "env": as_env, "powershell": as_powershell, "json": as_json}
 
 
 def _deliver(opened: "KeyPair | str", key: Key, options: argparse.Namespace) -> None:
@@ -962,7 +955,7 @@ def _deliver(opened: "KeyPair | str", key: Key, options: argparse.Namespace) -> 
 
 
 def _refuse_other_profile(pair: KeyPair, reader: str, profile: str) -> None:
-    """Make sure that the profile is the one to change, where else the old key would stay: every mail says "default"."""
+    """Refuse to leave the old key in the profile that uses it: every mail says `--profile default`, whoever gets it."""
     ids = {name: keys[ACCESS_KEY_ID] for name, keys in _profiles_with_keys().items()}
     holders = [name for name, key_id in ids.items() if key_id == reader]
     if holders and ids.get(profile) not in {reader, pair.access_key_id}:
@@ -987,14 +980,9 @@ def _write(pair: KeyPair, path: Path, options: argparse.Namespace) -> None:
             f"It replaced {replaced}, which is now in the profile {previous}.{gone} When a mail tells you that "
             f"it was deleted, remove it from the file: --profile {profile} --delete-previous"
         )
-    for warning in (
-        _left_in_config(profile, pair),
-        _read_by_others(path),
-        _other_source(profile, path),
-        _shadow(pair),
-    ):
-        if warning:
-            _tell(warning)
+    remarks = (_left_in_config(profile, pair), _read_by_others(path), _other_source(profile, path), _shadow(pair))
+    for remark in filter(None, remarks):
+        _tell(remark)
 
 
 def _read_by_others(path: Path) -> "str | None":
@@ -1061,14 +1049,12 @@ def _offer_to_delete_previous(options: argparse.Namespace, path: Path) -> None:
     ended = False
     with contextlib.suppress(Mishap):  # what the command is for has been done
         ended = _is_pair(old) and _has_ended(old, options)
-    if not ended:
-        return
-    if _agrees_to_remove(old[ACCESS_KEY_ID], previous):
+    if ended and _agrees_to_remove(old[ACCESS_KEY_ID], previous):
         _remove(previous, path)
 
 
 def _agrees_to_remove(key_id: str, profile: str) -> bool:
-    """Ask: the key may be deactivated only, and an administrator could activate it again. Default: no."""
+    """Ask, with no as the default: the key may only be deactivated, and an administrator could reactivate it."""
     question = (
         f"{GONE.format(key_id, profile)} Remove it only if a mail has told you that it was deleted. Remove it? [y/N] "
     )
@@ -1090,7 +1076,7 @@ def delete_previous(options: argparse.Namespace, path: Path) -> None:
     """
     _boto3()
     previous = f"{options.profile}-previous"
-    old, new = present_credentials(previous, path), present_credentials(options.profile, path)
+    old, new = present_credentials(previous, path), _held().get(options.profile, {})
     if not _is_pair(old):
         _say(f"There is no key in the profile {previous} of {path}: nothing to remove.")
         return

@@ -499,6 +499,14 @@ class TestDeletePrevious:
         assert file.read_text() == f"[work]\n{SETTINGS}\n"
 
     @pytest.mark.usefixtures("aws")
+    def test_new_key_may_be_in_the_config_file(self, file: Path, told: Callable[[], tuple[int, str]]) -> None:
+        file.with_name("config").write_text(f"[profile work]\n{SETTINGS}")
+        file.write_text(f"[work-previous]\n{OLD}")
+
+        assert told()[0] == 0
+        assert file.read_text() == ""
+
+    @pytest.mark.usefixtures("aws")
     def test_doing_it_again_does_no_harm(self, file: Path, told: Callable[[], tuple[int, str]]) -> None:
         told()
         once = file.read_text()

@@ -511,7 +511,9 @@ class TestTheWayToAws:
         assert told(*COMMAND) == "No AWS credentials found: run it again with --profile work."
         assert told(*COMMAND[2:]) == "No AWS credentials found: run it again with --aws-profile work."
 
-        aws_environment.write_text("[default]\nregion = eu-central-1\n" + profile("work", ALICE))
+        aws_environment.write_text(
+            "[default]\nregion = eu-central-1\n" + profile("work", ALICE) + profile("home-previous", BOB)
+        )
         aws_environment.with_name("config").write_text(profile("profile home", BOB))
 
         assert told(*COMMAND) == (
