@@ -27,7 +27,7 @@ def test_every_picture_is_there_and_no_other() -> None:
 
 
 def test_pictures_are_small() -> None:
-    assert [path.name for path in DOCS.glob("*.png") if path.stat().st_size >= 150_000] == []
+    assert [path.name for path in DOCS.glob("*.png") if path.stat().st_size >= 300_000] == []
 
 
 def test_pages_are_taken_in_their_full_height_and_their_own_light(tmp_path: Path) -> None:
