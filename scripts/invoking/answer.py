@@ -36,7 +36,7 @@ _FEW = 20
 def show(answer: Mapping[str, Any]) -> Group:
     """Lay out an answer: a row for all that is not zero, then the reasons, and a dry run's decisions."""
     table = Table(title="Summary", title_justify="left")
-    table.add_column("What")
+    table.add_column("What", overflow="fold")
     table.add_column("Count", justify="right")
     table.add_column("Who", overflow="fold")
     for row in _rows(answer):
@@ -70,7 +70,7 @@ def _rows(answer: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _reasons(name: str, reasons: Mapping[str, object]) -> Table:
-    table = Table("User", "Reason", title=name.capitalize(), title_justify="left")
+    table = _table(name.capitalize(), "User", "Reason")
     for user, reason in reasons.items():
         table.add_row(_text(user), _text(f"an active key is {reason} days old" if name == "overdue" else reason))
     return table
@@ -85,13 +85,21 @@ def _decisions(decisions: Mapping[str, Mapping[str, str]]) -> Table:
         if len(decisions) <= _FEW or decision.get("action") != Action.NOT_DUE
     ]
     shown.sort(key=lambda item: rank.get(item[1].get("action", ""), 0))
-    table = Table("User", "Decision", "Reason", "Access key", title="What a run would do", title_justify="left")
+    table = _table("What a run would do", "User", "Decision", "Reason", "Access key")
     for user, decision in shown:
         words = (decision.get(part, "").replace("_", " ") for part in ("action", "reason"))
         table.add_row(*map(_text, (user, *words, decision.get("key", ""))))
     if left_out := len(decisions) - len(shown):
         table.caption = f"{left_out:,} users for whom nothing is due are left out: --json has them."
         table.caption_justify = "left"
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Begin a table whose cells are never cut: on a narrow terminal they take more lines."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,6 +162,30 @@ def test_a_dry_run_shows_the_decisions(function: Function, capsys: pytest.Captur
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines()]
     assert ["alice", "rotate", "", "AKIAFAKE00000000OLD1"] in rows
     assert ["bob", "skip", "inactive key", ""] in rows
+
+
+def test_on_a_narrow_terminal_every_name_and_key_is_whole(
+    function: Function, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    name = "u" * 64
+    function.foreseen = {
+        "overdue": {name: 101},
+        "decisions": {name: {"action": "skip", "reason": "foreign_key", "key": "AKIAFAKE00000000OLD1"}},
+    }
+
+    invoke.main(["--dry-run"])
+
+    out = capsys.readouterr().out
+    whole = ["".join(cell) for cell in _columns(out.partition("What a run would do")[2])]
+    assert whole == [f"User{name}", "Decisionskip", "Reasonforeignkey", "AccesskeyAKIAFAKE00000000OLD1"]
+    assert "".join(_columns(out.partition("Overdue")[2].partition("What a run")[0])[0]) == f"User{name}"
+
+
+def _columns(table: str) -> list[list[str]]:
+    """Give the columns of a table's lines, each as its cells."""
+    lines = [re.split("[│┃]", line)[1:-1] for line in table.splitlines() if line[:1] in {"│", "┃"}]
+    return [[cell.replace(" ", "") for cell in column] for column in zip(*lines, strict=True)]
 
 
 @pytest.mark.usefixtures("function")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -48,6 +49,12 @@ def file(tmp_path: Path) -> Path:
 
 def tags_of(iam: IAMClient, user: str) -> Mapping[str, str]:
     return {tag["Key"]: tag["Value"] for tag in iam.list_user_tags(UserName=user)["Tags"]}
+
+
+def columns_of(table: str) -> list[str]:
+    """Give the columns of a table's lines, each in one piece, however its cells were broken."""
+    lines = [re.split("[│┃]", line) for line in table.splitlines() if line[:1] in {"│", "┃"}]
+    return ["".join(cell.replace(" ", "") for cell in column) for column in zip(*lines, strict=True)]
 
 
 @pytest.fixture
@@ -126,6 +133,25 @@ def test_the_plan_is_shown_before_the_question(
     assert "alice@example.com" in out
     assert err == ("Go on? [y/N] " if code == 0 else "Go on? [y/N] Nothing was changed.\n")
     assert tags_of(iam, "bob") == (BOB if code == 0 else {})
+
+
+def test_on_a_narrow_terminal_every_value_is_whole(
+    iam: IAMClient, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The address is what is confirmed: keys are mailed to it."""
+    monkeypatch.setenv("COLUMNS", "80")
+    user, address = "u" * 40, f"{'a' * 40}@{'subsidiary' * 4}.example.com"
+    iam.create_user(UserName=user, Tags=[{"Key": "IKR:EMAIL", "Value": f"former.{address}"}])
+    file.write_text(json.dumps({user: {"IKR:EMAIL": address}}))
+
+    tag_iam_users.main(["--dry-run", str(file)])
+
+    assert columns_of(capsys.readouterr().out)[1:5] == [
+        f"User{user}",
+        "TagIKR:EMAIL",
+        f"Nowformer.{address}",
+        f"Wouldbe{address}",
+    ]
 
 
 def test_one_failure_stops_nobody_else(iam: IAMClient, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
