@@ -192,7 +192,7 @@ def _what_it_means(options: argparse.Namespace, foreseen: Mapping[str, Any] | No
     if foreseen is None:
         return question.about_what_could_not_be_counted(options.user or (), account_id, again=options.again)
     if options.again:
-        return question.about_unused_keys(dict.fromkeys(options.user), foreseen, account_id)
+        return question.about_unused_keys(dict.fromkeys(options.user), foreseen, account_id, force=options.force)
     return question.about_due_keys(foreseen, account_id, force=options.force)
 
 

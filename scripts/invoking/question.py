@@ -9,6 +9,7 @@ from functions.rotator.decide import Action
 
 _MOST_NAMES = 20
 _WAITING = {Action.IN_GRACE, Action.TAKE_BACK}
+_ROTATED = {Action.ROTATE, Action.RECOVER}
 
 
 def about_due_keys(foreseen: Mapping[str, Any], account: str, *, force: bool) -> Iterator[str]:
@@ -40,15 +41,27 @@ def about_due_keys(foreseen: Mapping[str, Any], account: str, *, force: bool) ->
         yield f"{count(late, 'user')} could not be looked at in time: there may be more."
 
 
-def about_unused_keys(names: Collection[str], foreseen: Mapping[str, Any], account: str) -> Iterator[str]:
-    """Say whose new keys would be replaced, and who of the named users has none that waits to be used."""
+def about_unused_keys(
+    names: Collection[str], foreseen: Mapping[str, Any], account: str, *, force: bool
+) -> Iterator[str]:
+    """Say whose new keys would be replaced, whose keys are rotated as well, and whom the rotator will refuse.
+
+    Args:
+        names: whom the operator named.
+        foreseen: the answer of a dry run for them, with the same force.
+        account: the account's id.
+        force: whether keys are rotated, due or not.
+    """
     decisions: Mapping[str, Mapping[str, str]] = foreseen.get("decisions", {})
     waiting = [name for name in names if decisions.get(name, {}).get("action") in _WAITING]
-    others = [name for name in names if name not in waiting]
+    rotated = [name for name in names if decisions.get(name, {}).get("action") in _ROTATED]
+    others = [name for name in names if name not in {*waiting, *rotated}]
     if waiting:
         yield f"This replaces {count(len(waiting), 'new key')} if never used, in account {account}: {listed(waiting)}."
+    if rotated:
+        yield f"This also rotates {count(len(rotated), 'key')}{', due or not' if force else ''}: {listed(rotated)}."
     if others:
-        yield f"No new key waits to be used by {listed(others)}: the rotator refuses that."
+        yield f"{listed(others)} {'has' if len(others) == 1 else 'have'} no unused new key: the rotator will refuse."
 
 
 def about_what_could_not_be_counted(names: Collection[str], account: str, *, again: bool) -> Iterator[str]:

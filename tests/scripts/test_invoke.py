@@ -385,12 +385,41 @@ class TestQuestion:
         assert line.endswith(", user19 and 1,480 more.")
 
     @pytest.mark.usefixtures("function")
-    def test_again_says_whose_key_is_replaced_and_whose_is_not(
+    def test_again_says_whose_key_is_replaced(
         self, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert self.asked(["--user", "bob", "--user", "alice", "--again"], at_the_keyboard, capsys) == [
             "This replaces 1 new key if never used, in account 111122223333: bob.",
-            "No new key waits to be used by alice: the rotator refuses that.",
+            "This also rotates 1 key: alice.",
+        ]
+
+    @pytest.mark.parametrize(("options", "how"), [([], ""), (["--force"], ", due or not")])
+    def test_again_says_who_is_rotated_and_whom_the_rotator_refuses(
+        self,
+        options: list[str],
+        how: str,
+        function: Function,
+        at_the_keyboard: io.StringIO,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """The rotator rotates a named user whose key is due, and takes up an interrupted rotation, again or not."""
+        actions = {"dana": "rotate", "erin": "recover", "finn": "not_due", "gus": "in_grace", "hal": "not_due"}
+        function.foreseen = {"decisions": {name: {"action": action} for name, action in actions.items()}}
+        named = [word for name in actions for word in ("--user", name)]
+
+        assert self.asked([*named, "--again", *options], at_the_keyboard, capsys) == [
+            "This replaces 1 new key if never used, in account 111122223333: gus.",
+            f"This also rotates 2 keys{how}: dana, erin.",
+            "finn, hal have no unused new key: the rotator will refuse.",
+        ]
+
+    def test_again_for_one_without_a_new_key(
+        self, function: Function, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        function.foreseen = {"decisions": {"dave": {"action": "not_due"}}}
+
+        assert self.asked(["--user", "dave", "--again"], at_the_keyboard, capsys) == [
+            "dave has no unused new key: the rotator will refuse.",
         ]
 
     def test_a_dry_run_that_fails_stops_nobody(
