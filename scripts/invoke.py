@@ -23,7 +23,7 @@ import boto3
 from scripts import aws, consent, deployed
 from scripts.aws import Mishap
 from scripts.invoking import names, question
-from scripts.invoking.answer import show
+from scripts.invoking.answer import is_summary, show
 from scripts.terminal import Terminal, complain
 
 if TYPE_CHECKING:
@@ -214,12 +214,13 @@ def invoke(functions: LambdaClient, name: str, event: Mapping[str, Any]) -> Mapp
     """
     answer = functions.invoke(FunctionName=name, Payload=json.dumps(event).encode())
     try:
-        payload = json.load(answer["Payload"])
+        payload: Any = json.load(answer["Payload"])
     except ValueError:
         payload = None
     if "FunctionError" in answer:
         told = payload if isinstance(payload, dict) else {}
         raise Failed(f"The run failed. {told.get('errorMessage') or told.get('errorType') or payload}")
-    if not isinstance(payload, dict):
-        raise Mishap(f"{name} answered with no summary, so it is no rotator: name the right one with --function.")
-    return payload
+    if not is_summary(payload):
+        raise Mishap(f"{name} answered with no summary, so it is not a rotator: name the right one with --function.")
+    summary: Mapping[str, Any] = payload
+    return summary

@@ -27,10 +27,28 @@ _TITLES = {
     "oldest_key_age_days": "oldest active key, in days",
     "remaining": "not reached in this run",
     "malformed": "ledger items that cannot be read",
-    "out_of_step": "the ledger knows too little: was it lost, or restored?",
+    "out_of_step": "the ledger knows too little: was it lost or restored?",
 }
 _REASONS = ("overdue", "refused", "misconfigured", "failed")
 _FEW = 20
+
+
+def is_summary(answer: object) -> bool:
+    """Tell whether an answer is laid out as a rotator's; one of another version may lack parts, and have others."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("remaining", 0), int):
+        return False
+    if not all(isinstance(answer.get(name, {}), dict) for name in (*_REASONS, "skipped", _NAMES, _DECISIONS)):
+        return False
+    decisions, names = answer.get(_DECISIONS, {}).values(), answer.get(_NAMES, {}).values()
+    return all(map(_has_words, decisions)) and all(map(_is_words, names))
+
+
+def _has_words(decision: object) -> bool:
+    return isinstance(decision, dict) and _is_words(list(decision.values()))
+
+
+def _is_words(words: object) -> bool:
+    return isinstance(words, list) and all(isinstance(word, str) for word in words)
 
 
 def show(answer: Mapping[str, Any]) -> Group:

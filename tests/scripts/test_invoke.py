@@ -212,13 +212,40 @@ def test_a_run_that_failed(function: Function, capsys: pytest.CaptureFixture[str
     assert "handler.py" not in err
 
 
-def test_a_function_that_is_no_rotator(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
-    function.foreseen = None
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        "done",
+        7,
+        {"refused": ["bob"]},
+        {"refused": None},
+        {"misconfigured": "bob"},
+        {"failed": []},
+        {"overdue": [1]},
+        {"skipped": 3},
+        {"names": ["bob"]},
+        {"names": {"rotated": 3}},
+        {"names": {"rotated": [None]}},
+        {"decisions": {"bob": "rotate"}},
+        {"decisions": {"bob": {"action": ["rotate"]}}},
+        {"decisions": ["bob"]},
+        {"remaining": "many"},
+    ],
+)
+@pytest.mark.parametrize(
+    "options", [["--dry-run"], ["--yes"], ["--dry-run", "--user", "bob"], ["--yes", "--user", "bob"]]
+)
+def test_an_answer_that_is_no_summary(
+    answer: object, options: list[str], function: Function, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function.foreseen = function.answer = answer
 
-    code = invoke.main(["--dry-run", "--function", "other"])
+    code = invoke.main([*options, "--function", "other"])
 
-    assert code == 1
-    assert "other" in capsys.readouterr().err
+    line = "other answered with no summary, so it is not a rotator: name the right one with --function.\n"
+    assert (code, *capsys.readouterr()) == (1, "", line)
 
 
 def test_a_function_that_is_not_there(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
@@ -315,7 +342,7 @@ def test_users_who_need_somebody_are_named(function: Function, capsys: pytest.Ca
     shown = " ".join(capsys.readouterr().out.split())
     assert "an active key is 101 days old" in shown
     assert "old address told of the new one │ 1 │ dave" in shown
-    assert "was it lost, or restored? │ yes" in shown
+    assert "was it lost or restored? │ yes" in shown
     assert "came back" not in shown, "nobody's did"
 
 
