@@ -167,7 +167,8 @@ def _look_ahead(functions: LambdaClient, options: argparse.Namespace) -> Mapping
 
 
 def _refuse_wrong_names(options: argparse.Namespace, foreseen: Mapping[str, Any], session: boto3.Session) -> None:
-    wrong = names.faults(dict.fromkeys(options.user or ()), foreseen, lambda: _all_names(session))
+    named = dict.fromkeys(options.user or ())
+    wrong = names.faults(named, foreseen, lambda: _all_names(session), again=options.again)
     if wrong:
         raise Mishap("\n".join([*wrong, "Nothing was done."]))
 

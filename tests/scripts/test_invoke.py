@@ -493,6 +493,50 @@ class TestNames:
         assert (code, *capsys.readouterr()) == (1, "", f"{line}\nNothing was done.\n")
         assert all(event.get("dry_run") for _, event in wrong.events)
 
+    @pytest.mark.parametrize("options", [["--yes"], ["--dry-run"], ["--yes", "--force"]])
+    @pytest.mark.parametrize(
+        ("reason", "words"),
+        [
+            ("foreign_key", "there are two keys, one of them made by hand: delete the one that nobody uses."),
+            ("inactive_key", "the key is inactive: activate it, or delete it."),
+            ("out_of_mood", "out of mood."),
+        ],
+    )
+    def test_one_who_is_skipped_is_told_with_the_reason(
+        self, reason: str, words: str, options: list[str], function: Function, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        function.foreseen = {"decisions": {"sid": {"action": "skip", "reason": reason}, "bob": {"action": "not_due"}}}
+
+        code = invoke.main([*options, "--user", "sid", "--user", "bob"])
+
+        assert (code, *capsys.readouterr()) == (1, "", f"sid is skipped: {words}\nNothing was done.\n")
+        assert len(function.events) == 1
+
+    def test_again_may_serve_one_who_is_skipped_otherwise(self, function: Function) -> None:
+        """It ends a wait, for example; whom it does not serve, the rotator refuses."""
+        function.foreseen = {"decisions": {"bob": {"action": "skip", "reason": "backing_off"}}}
+
+        assert invoke.main(["--yes", "--again", "--user", "bob"]) == 0
+
+    def test_an_older_rotator_says_nothing_of_unknown_users(
+        self, function: Function, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        function.foreseen = {"decisions": {"alice": {"action": "not_due"}}, "remaining": 0}
+        function.users = ["alice", "bob"]
+
+        code = invoke.main(["--yes", "--user", "bbo", "--user", "alice"])
+
+        assert (code, *capsys.readouterr()) == (
+            1,
+            "",
+            "The rotator does not serve bbo: no such user, or no tag IKR:EMAIL; did you mean bob?\nNothing was done.\n",
+        )
+
+    def test_who_was_not_reached_in_time_is_not_wrong(self, function: Function) -> None:
+        function.foreseen = {"decisions": {}, "remaining": 1}
+
+        assert invoke.main(["--yes", "--user", "alice"]) == 0
+
     def test_all_are_told_together(self, wrong: Function, capsys: pytest.CaptureFixture[str]) -> None:
         """Without iam:ListUsers there is no guess, and with nobody near there is none either."""
         del wrong
