@@ -8,6 +8,7 @@ from typing import Any
 from functions.rotator.decide import Action
 
 _MOST_NAMES = 20
+_BESIDES = "It may also send reminders, and end old keys whose grace period is over."
 _WAITING = {Action.IN_GRACE, Action.TAKE_BACK}
 _ROTATED = {Action.ROTATE, Action.RECOVER}
 
@@ -35,8 +36,7 @@ def about_due_keys(foreseen: Mapping[str, Any], account: str, *, force: bool) ->
         yield f"It brings {count(len(recovered), 'interrupted rotation')} to an end: {listed(recovered)}."
     if withdrawn:
         yield f"It takes back {count(len(withdrawn), 'new key')} that did not arrive: {listed(withdrawn)}."
-    if not (rotated or recovered or withdrawn):
-        yield "It may still send reminders, and hand over keys whose time has come."
+    yield _BESIDES
     if late := foreseen.get("remaining", 0):
         yield f"{count(late, 'user')} could not be looked at in time: there may be more."
 
@@ -69,6 +69,8 @@ def about_what_could_not_be_counted(names: Collection[str], account: str, *, aga
     whose = f"of {listed(names)}" if names else "of every tagged user"
     which = "the new keys that were never used" if again else "the keys"
     yield f"This {'replaces' if again else 'rotates'} {which} {whose} in account {account}."
+    if not again:
+        yield _BESIDES
 
 
 def listed(names: Collection[str]) -> str:

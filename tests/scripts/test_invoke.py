@@ -37,6 +37,7 @@ FORESEEN: dict[str, Any] = {
     },
     "misconfigured": {"mallory": "IKR:EMAIL is 'mallory', which is not one plain e-mail address"},
 }
+BESIDES = "It may also send reminders, and end old keys whose grace period is over."
 IDENTITY = (
     '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
     "<Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
@@ -272,7 +273,7 @@ def test_a_yes_is_taken(
     assert code == 0
     assert [event for _, event in function.events] == [{"dry_run": True}, {}]
     assert capsys.readouterr().err == (
-        "This rotates 2 keys of 5 users in account 111122223333: alice, carol.\nGo on? [y/N] "
+        f"This rotates 2 keys of 5 users in account 111122223333: alice, carol.\n{BESIDES}\nGo on? [y/N] "
     )
 
 
@@ -371,7 +372,7 @@ class TestQuestion:
 
         lines = self.asked(["--user", "alice", "--force"], at_the_keyboard, capsys)
 
-        assert lines == ["This rotates 1 key, due or not, of 1 user in account 111122223333: alice."]
+        assert lines == ["This rotates 1 key, due or not, of 1 user in account 111122223333: alice.", BESIDES]
         assert function.events == [(deployed.ROTATOR, {"dry_run": True, "users": ["alice"], "force": True})]
 
     def test_what_else_happens_to_keys_is_told(
@@ -387,6 +388,7 @@ class TestQuestion:
             "This rotates 1 key of 4 users in account 111122223333: dave.",
             "It brings 2 interrupted rotations to an end: alice, bob.",
             "It takes back 1 new key that did not arrive: carol.",
+            BESIDES,
             "7 users could not be looked at in time: there may be more.",
         ]
 
@@ -398,7 +400,7 @@ class TestQuestion:
 
         assert self.asked([], at_the_keyboard, capsys) == [
             "No key of 1 user in account 111122223333 is to be rotated.",
-            "It may still send reminders, and hand over keys whose time has come.",
+            BESIDES,
         ]
 
     def test_of_many_the_first_are_named(
@@ -406,7 +408,7 @@ class TestQuestion:
     ) -> None:
         function.foreseen = {"decisions": {f"user{n}": {"action": "rotate"} for n in range(1500)}}
 
-        (line,) = self.asked([], at_the_keyboard, capsys)
+        line, _ = self.asked([], at_the_keyboard, capsys)
 
         assert line.startswith("This rotates 1,500 keys of 1,500 users in account 111122223333: user0, user1, ")
         assert line.endswith(", user19 and 1,480 more.")
@@ -459,6 +461,7 @@ class TestQuestion:
         assert self.asked([], at_the_keyboard, capsys) == [
             "The dry run failed, so nothing is counted. The run failed. eve could not be served",
             "This rotates the keys of every tagged user in account 111122223333.",
+            BESIDES,
         ]
 
 
