@@ -336,12 +336,23 @@ class TestBystanders:
         assert (key.is_use_known, key.last_use is not None) == (with_use, with_use)
 
     def test_one_who_cannot_be_read_is_told(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListAccessKeys")
+
+        monkeypatch.setattr("scripts.reporting.survey.AccessKeys.of", refuse)
+
+        assert {(user.unreadable, user.fault) for user in self.beside(account).values()} == {
+            (True, "ListAccessKeys: AccessDenied")
+        }
+
+    def test_a_fault_of_our_own_is_not_taken_for_aws_s(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(*_: object) -> None:
-            raise ConnectionError
+            raise AttributeError("a bug")
 
         monkeypatch.setattr("scripts.reporting.survey.AccessKeys.of", broken)
 
-        assert all(user.unreadable for user in self.beside(account).values())
+        with pytest.raises(AttributeError, match="a bug"):
+            self.beside(account)
 
 
 class TestNextStep:
