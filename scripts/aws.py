@@ -71,7 +71,7 @@ def session(options: argparse.Namespace) -> boto3.Session:
         if found.get_credentials() is None:
             raise NoCredentialsError
         if found.region_name is not None and not _REGION.fullmatch(found.region_name):
-            raise Mishap(f"{found.region_name} is no AWS region{_nearest_region(found.region_name)}")
+            raise Mishap(f"{found.region_name} is not an AWS region{_nearest_region(found.region_name)}")
         found.client("iam")  # which finds out whether the endpoint, if one is configured, is an address
     except BotoCoreError as error:
         raise Mishap(explain(error)) from None

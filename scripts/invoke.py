@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _name(value: str) -> str:
     if not value.strip():
-        raise argparse.ArgumentTypeError("a user has a name")
+        raise argparse.ArgumentTypeError("the user name is empty")
     return value
 
 

@@ -16,18 +16,18 @@ _NAMES = "names"
 _DECISIONS = "decisions"
 _TITLES = {
     "rotated": "rotated, and mailed a new key",
-    "recovered": "brought to an end after an interruption",
+    "recovered": "interrupted rotation completed",
     "taken_back": "new key taken back",
-    "announced": "told of a rotation to come",
-    "rearmed": "end of the old key set anew",
+    "announced": "notified of an upcoming rotation",
+    "rearmed": "deletion of the old key rescheduled",
     "reminded": "reminded by mail",
-    "addresses_changed": "old address told of the new one",
+    "addresses_changed": "old address notified of the change",
     "returned": "mail came back",
     "overdue": "an active key is too old",
     "oldest_key_age_days": "oldest active key, in days",
     "remaining": "not reached in this run",
     "malformed": "ledger items that cannot be read",
-    "out_of_step": "the ledger knows too little: was it lost or restored?",
+    "out_of_step": "the ledger is incomplete: was it lost or restored?",
 }
 _REASONS = ("overdue", "refused", "misconfigured", "failed")
 _FEW = 20

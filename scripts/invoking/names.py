@@ -44,7 +44,7 @@ def faults(
         *(f"{name} is misconfigured: {fault}" for name in names if (fault := misconfigured.get(name))),
         *(
             f"The rotator does not serve {name}: no such user, or no tag {tags.EMAIL}"
-            f"{did_you_mean(name, all_names) or '.'}"
+            f"{_two_in_one(name) or did_you_mean(name, all_names) or '.'}"
             for name in untold
         ),
         *(() if again else _skipped(names, foreseen.get("decisions", {}))),
@@ -69,7 +69,7 @@ def _skipped(names: Collection[str], decisions: Mapping[str, Mapping[str, str]])
 
 def _why_not(name: str, reason: str, known: Collection[str]) -> str:
     if reason == _NO_SUCH_USER:
-        return f"There is no user {name}{did_you_mean(name, known) or _two_in_one(name) or '.'}"
+        return f"There is no user {name}{_two_in_one(name) or did_you_mean(name, known) or '.'}"
     if reason == _NOT_TAGGED:
         return f"{name} has no tag {tags.EMAIL}: tag the user with scripts/tag_iam_users.py."
     if reason == _OUTSIDE_PATHS:

@@ -128,7 +128,7 @@ class TestSigningIn:
         ],
     )
     def test_a_region_that_is_none(self, region: str, end: str, run: Run) -> None:
-        assert run("--region", region) == f"{region} is no AWS region{end}"
+        assert run("--region", region) == f"{region} is not an AWS region{end}"
 
     def test_no_region(self, run: Run, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         """IAM has none, but an endpoint of one's own needs one to sign for."""
