@@ -28,9 +28,9 @@ from functions.common import tags
 from scripts import aws, consent
 from scripts.at_once import at_once
 from scripts.aws import Mishap
-from scripts.tag_file import TagFileError, Wanted, check, load
 from scripts.tagging import members, plan
 from scripts.tagging.plan import NO_SUCH_USER, Plan
+from scripts.tagging.tag_file import TagFileError, Wanted, check, load
 from scripts.terminal import Terminal, complain, did_you_mean, printable, progress
 
 if TYPE_CHECKING:

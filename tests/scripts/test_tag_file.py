@@ -1,4 +1,4 @@
-"""scripts/tag_file.py: everything that is wrong with a tag file is said before anything is changed."""
+"""scripts/tagging/tag_file.py: everything that is wrong with a tag file is said before anything is changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.tag_file import TagFileError, Wanted, load
+from scripts.tagging.tag_file import TagFileError, Wanted, load
 
 EXAMPLE = Path(__file__).parents[2] / "scripts" / "examples" / "iam_users.json"
 
