@@ -62,6 +62,7 @@ def about_unused_keys(
         yield f"This also rotates {count(len(rotated), 'key')}{', due or not' if force else ''}: {listed(rotated)}."
     if others:
         yield f"{listed(others)} {'has' if len(others) == 1 else 'have'} no unused new key: the rotator will refuse."
+    yield _BESIDES
 
 
 def about_what_could_not_be_counted(names: Collection[str], account: str, *, again: bool) -> Iterator[str]:
@@ -69,8 +70,7 @@ def about_what_could_not_be_counted(names: Collection[str], account: str, *, aga
     whose = f"of {listed(names)}" if names else "of every tagged user"
     which = "the new keys that were never used" if again else "the keys"
     yield f"This {'replaces' if again else 'rotates'} {which} {whose} in account {account}."
-    if not again:
-        yield _BESIDES
+    yield _BESIDES
 
 
 def listed(names: Collection[str]) -> str:

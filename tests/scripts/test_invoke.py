@@ -420,6 +420,7 @@ class TestQuestion:
         assert self.asked(["--user", "bob", "--user", "alice", "--again"], at_the_keyboard, capsys) == [
             "This replaces 1 new key if never used, in account 111122223333: bob.",
             "This also rotates 1 key: alice.",
+            BESIDES,
         ]
 
     @pytest.mark.parametrize(("options", "how"), [([], ""), (["--force"], ", due or not")])
@@ -440,6 +441,7 @@ class TestQuestion:
             "This replaces 1 new key if never used, in account 111122223333: gus.",
             f"This also rotates 2 keys{how}: dana, erin.",
             "finn, hal have no unused new key: the rotator will refuse.",
+            BESIDES,
         ]
 
     def test_again_for_one_without_a_new_key(
@@ -449,6 +451,7 @@ class TestQuestion:
 
         assert self.asked(["--user", "dave", "--again"], at_the_keyboard, capsys) == [
             "dave has no unused new key: the rotator will refuse.",
+            BESIDES,
         ]
 
     def test_a_dry_run_that_fails_stops_nobody(

@@ -246,6 +246,7 @@ class TestTheWayThere:
             ("<rss><channel/></rss>", 200),
             ("<ListUserTagsResponse/>", 200),
             ('<?xml version="1.0"?><ListUsersResponse><ListUsersResult/></ListUsersResponse>', 200),
+            ("<Portal><ListUserTagsResult/></Portal>", 200),
             ("<fault>no</fault>", 403),
             ("<ListUserTagsResponse><ListUserTagsResult/></ListUserTagsResponse>", 404),
         ],
