@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel
 
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+_REDIRECTIONS = range(300, 400)
+_REFUSALS = range(400, 500)
 _ERROR_PAGES = 500
 _HTML = re.compile(rb"\s*<(!doctype\s+)?html", re.IGNORECASE)
+_ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<(\w+)")
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _UNKNOWN = {
     *("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"),
@@ -44,7 +47,7 @@ class Mishap(Exception):
 class NotAws(BotoCoreError):
     """Something else than AWS has answered."""
 
-    fmt = "What answers to {operation} is not AWS"
+    fmt = "The answer to {operation} did not come from AWS"
 
 
 FAULTS = (BotoCoreError, ClientError, ResponseParserError)
@@ -68,7 +71,7 @@ def session(options: argparse.Namespace) -> boto3.Session:
         if found.get_credentials() is None:
             raise NoCredentialsError
         if found.region_name is not None and not _REGION.fullmatch(found.region_name):
-            raise Mishap(f"{found.region_name} is no AWS region{_nearest_region(found.region_name)}")
+            raise Mishap(f"{found.region_name} is not an AWS region{_nearest_region(found.region_name)}")
         found.client("iam")  # which finds out whether the endpoint, if one is configured, is an address
     except BotoCoreError as error:
         raise Mishap(explain(error)) from None
@@ -131,16 +134,19 @@ def _explain_refusal(error: ClientError) -> str:
 def _refuse_what_is_not_aws(response_dict: Mapping[str, Any], operation_model: OperationModel, **_: object) -> None:
     """Raise for a proxy's page and for half an answer: botocore would take most of them for an empty one.
 
-    An error page may come from AWS's own front, and be worth another try.
+    An error page may come from AWS's own front, and be worth another try. AWS's APIs never send elsewhere.
     """
-    if response_dict["status_code"] < _ERROR_PAGES and not _may_be_aws(response_dict):
+    status = response_dict["status_code"]
+    if status in _REDIRECTIONS or (status < _ERROR_PAGES and not _may_be_aws(response_dict, operation_model)):
         raise NotAws(operation=operation_model.name)
 
 
-def _may_be_aws(response: Mapping[str, Any]) -> bool:
+def _may_be_aws(response: Mapping[str, Any], operation: OperationModel) -> bool:
     body = response["body"]
     if not isinstance(body, bytes):  # a stream, of which only the header can be looked at
         return "html" not in response["headers"].get("content-type", "")
+    if operation.service_model.protocol == "query":
+        return _is_query_answer(body, operation, failed=response["status_code"] in _REFUSALS)
     if body.lstrip()[:1] == b"{":
         try:
             json.loads(body)
@@ -148,6 +154,15 @@ def _may_be_aws(response: Mapping[str, Any]) -> bool:
             return False
         return True
     return body.lstrip()[:1] in {b"", b"<"} and not _HTML.match(body)
+
+
+def _is_query_answer(body: bytes, operation: OperationModel, *, failed: bool) -> bool:
+    """Tell whether XML has the elements in which the services with the oldest protocol, such as IAM, answer."""
+    root = _ROOT.match(body)
+    if failed:
+        return not body.strip() or (root is not None and root[1] == b"ErrorResponse")
+    result = f"<{operation.name}Result".encode() if operation.output_shape else b""
+    return root is not None and root[1] == f"{operation.name}Response".encode() and result in body
 
 
 def _nearest_region(name: str) -> str:

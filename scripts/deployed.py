@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _function(value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise argparse.ArgumentTypeError(f"{value!r} is no name of a function")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a name of a function")
     return value
 
 

@@ -23,7 +23,7 @@ import boto3
 from scripts import aws, consent, deployed
 from scripts.aws import Mishap
 from scripts.invoking import names, question
-from scripts.invoking.answer import show
+from scripts.invoking.answer import is_summary, show
 from scripts.terminal import Terminal, complain
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _name(value: str) -> str:
     if not value.strip():
-        raise argparse.ArgumentTypeError("a user has a name")
+        raise argparse.ArgumentTypeError("the user name is empty")
     return value
 
 
@@ -167,7 +167,8 @@ def _look_ahead(functions: LambdaClient, options: argparse.Namespace) -> Mapping
 
 
 def _refuse_wrong_names(options: argparse.Namespace, foreseen: Mapping[str, Any], session: boto3.Session) -> None:
-    wrong = names.faults(dict.fromkeys(options.user or ()), foreseen, lambda: _all_names(session))
+    named = dict.fromkeys(options.user or ())
+    wrong = names.faults(named, foreseen, lambda: _all_names(session), again=options.again)
     if wrong:
         raise Mishap("\n".join([*wrong, "Nothing was done."]))
 
@@ -192,7 +193,7 @@ def _what_it_means(options: argparse.Namespace, foreseen: Mapping[str, Any] | No
     if foreseen is None:
         return question.about_what_could_not_be_counted(options.user or (), account_id, again=options.again)
     if options.again:
-        return question.about_unused_keys(dict.fromkeys(options.user), foreseen, account_id)
+        return question.about_unused_keys(dict.fromkeys(options.user), foreseen, account_id, force=options.force)
     return question.about_due_keys(foreseen, account_id, force=options.force)
 
 
@@ -214,12 +215,13 @@ def invoke(functions: LambdaClient, name: str, event: Mapping[str, Any]) -> Mapp
     """
     answer = functions.invoke(FunctionName=name, Payload=json.dumps(event).encode())
     try:
-        payload = json.load(answer["Payload"])
+        payload: Any = json.load(answer["Payload"])
     except ValueError:
         payload = None
     if "FunctionError" in answer:
         told = payload if isinstance(payload, dict) else {}
         raise Failed(f"The run failed. {told.get('errorMessage') or told.get('errorType') or payload}")
-    if not isinstance(payload, dict):
-        raise Mishap(f"{name} answered with no summary, so it is no rotator: name the right one with --function.")
-    return payload
+    if not is_summary(payload):
+        raise Mishap(f"{name} answered with no summary, so it is not a rotator: name the right one with --function.")
+    summary: Mapping[str, Any] = payload
+    return summary

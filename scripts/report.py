@@ -15,10 +15,11 @@ if __name__ == "__main__":
 
 import argparse
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from functions.common import account
+from functions.common import account, tags
 from scripts import aws, deployed
 from scripts.aws import Mishap
 from scripts.reporting.exports import as_csv, as_json
@@ -45,7 +46,7 @@ examples:
   .venv/bin/python scripts/report.py --html keys.html
       the table, and a page to look at, sort, print or mail
   .venv/bin/python scripts/report.py --untagged
-      the table, and below it the users with keys whom nobody rotates
+      the table, and below it the untagged users with keys
   .venv/bin/python scripts/report.py --json | jq '.users[].decision'
       for programs
 
@@ -94,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             terminal.print(beside(survey))
     for fault in survey.malformed:
         complain(fault, style="yellow")
-    complain(survey.conclusion, style="green" if survey.passed else "red")
+    beside_them = " (--untagged lists them)." if survey.bystanders and not options.untagged else "."
+    complain(survey.conclusion.removesuffix(".") + beside_them, style="green" if survey.passed else "red")
     return 0 if survey.passed else 1
 
 
@@ -129,21 +131,21 @@ def _parser() -> argparse.ArgumentParser:
             const=STANDARD_OUTPUT,
             help=f"{what}; without FILE to standard output, in the table's place",
         )
-    output.add_argument("--html", metavar="FILE", type=_file, help="a page that stands alone")
+    output.add_argument("--html", metavar="FILE", type=_file, help="a self-contained page")
     deployed.add_options(parser)
     return parser
 
 
 def _days(value: str) -> int:
-    if not (value.isascii() and value.isdigit()):
-        raise argparse.ArgumentTypeError(f"{value!r} is not a number of days")
+    if not tags.is_day_count(value):
+        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number of days from 0 to {tags.HIGHEST_DAYS}")
     return int(value)
 
 
 def _file(value: str) -> str:
     """Refuse a path that cannot be written before the account is read: that may take minutes."""
     if value != STANDARD_OUTPUT and (Path(value).is_dir() or not Path(value).resolve().parent.is_dir()):
-        raise argparse.ArgumentTypeError(f"{value} cannot be written: it is a directory, or in none")
+        raise argparse.ArgumentTypeError(f"{value} cannot be written: it is a directory, or its folder does not exist")
     return value
 
 
@@ -186,6 +188,23 @@ def _write(content: str, target: str) -> None:
         sys.stdout.write(content)
         return
     try:
-        Path(target).write_text(content, encoding="utf-8", newline="")
+        file = Path(target).resolve()
+        if file.exists() and not file.is_file():  # such as /dev/stderr, or a named pipe
+            file.write_text(content, encoding="utf-8", newline="")
+        else:
+            _replace(file, content)
     except OSError as error:
         raise Mishap(f"{target} cannot be written ({error.strerror}): name another file.") from None
+
+
+def _replace(file: Path, content: str) -> None:
+    """Write a file beside, and put it in place when it is whole."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.touch()
+        if file.exists():
+            shutil.copymode(file, beside)
+        beside.write_text(content, encoding="utf-8", newline="")
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)

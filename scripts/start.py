@@ -1,7 +1,7 @@
 """Starts a script, so that it ends well however it ends.
 
 A script that is called by its path calls ``run`` above its own imports. ``run`` imports it as a module: only then is
-anything loaded that takes time or may be missing. What stands here is understood by every Python since 3.6.
+anything loaded that takes time or may be missing. Every Python since 3.8 understands this file, and those that call it.
 """
 
 import errno
@@ -29,7 +29,7 @@ def run(module: str) -> NoReturn:
     code: object = 1
     try:
         if sys.version_info < OLDEST_PYTHON:
-            _send_to_set_up(module, f"This is Python {sys.version_info[0]}.{sys.version_info[1]}, and too old")
+            _send_to_set_up(module, f"Python {sys.version_info[0]}.{sys.version_info[1]} is too old")
         _prepare_streams()
         try:
             code = importlib.import_module(module).main()

@@ -18,7 +18,7 @@ if __name__ == "__main__":
     start.run("scripts.tag_iam_users")
 
 import argparse
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,9 +28,9 @@ from functions.common import tags
 from scripts import aws, consent
 from scripts.at_once import at_once
 from scripts.aws import Mishap
-from scripts.tag_file import TagFileError, Wanted, check, load
 from scripts.tagging import members, plan
 from scripts.tagging.plan import NO_SUCH_USER, Plan
+from scripts.tagging.tag_file import TagFileError, Wanted, check, load
 from scripts.terminal import Terminal, complain, did_you_mean, printable, progress
 
 if TYPE_CHECKING:
@@ -135,19 +135,19 @@ def _parser() -> argparse.ArgumentParser:
 def _template(value: str) -> str:
     """Refuse here what would be wrong for everybody; a user's name may be an address itself."""
     if value != USER and not tags.is_address(value.replace(USER, "user")):
-        raise argparse.ArgumentTypeError(f"{value!r} makes no e-mail address; it may be such as '{{user}}@example.com'")
+        raise argparse.ArgumentTypeError(f"{value!r} is not an e-mail address template; try '{{user}}@example.com'")
     return value
 
 
 def _days(value: str) -> str:
     if not tags.is_day_count(value):
-        raise argparse.ArgumentTypeError(f"{value!r} is no whole number from 0 to {tags.HIGHEST_DAYS}")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number from 0 to {tags.HIGHEST_DAYS}")
     return value
 
 
 def _path(value: str) -> str:
     if not (value.startswith("/") and value.endswith("/")):
-        raise argparse.ArgumentTypeError(f"{value!r} is no IAM path: it begins and ends with /, as in /developers/")
+        raise argparse.ArgumentTypeError(f"{value!r} is not an IAM path: it begins and ends with /, as in /developers/")
     return value
 
 
@@ -167,10 +167,13 @@ def _refuse_contradictions(options: argparse.Namespace, parser: argparse.Argumen
 
 def _run(options: argparse.Namespace) -> int:
     together = options.group is not None or options.path is not None
-    from_file = None if together else _checked(options.file or DEFAULT_FILE, lambda: load(options.file or DEFAULT_FILE))
+    file: Path = options.file or DEFAULT_FILE
+    from_file = None if together else _checked(f"{file} cannot be used", lambda: load(file))
     iam: IAMClient = aws.session(options).client("iam", config=PATIENT)
-    wanted = from_file or _checked("What you ask for", lambda: check(_for_all(options, _whom(iam, options))))
-    for note in wanted.notes:
+    wanted = from_file or _checked(
+        "These options do not fit every user", lambda: check(_for_all(options, _whom(iam, options)))
+    )
+    for note in (*wanted.notes, *(_one_mailbox(options.email, len(wanted.users)) if together else ())):
         complain(f"Note: {note}")
 
     plans = _look(iam, wanted)
@@ -188,12 +191,17 @@ def _run(options: argparse.Namespace) -> int:
     return _fail(*(f"  - {each.user}: {each.failure}" for each in failed)) if failed else 0
 
 
-def _checked(source: object, read: Callable[[], Wanted]) -> Wanted:
+def _one_mailbox(template: str, users: int) -> Iterator[str]:
+    if USER not in template and users > 1:
+        yield f"all {users:,} users get the address {template}: {USER} in --email stands for the user's name."
+
+
+def _checked(fault: str, read: Callable[[], Wanted]) -> Wanted:
     try:
         return read()
     except TagFileError as error:
         faults = (printable(f"  - {fault}") for fault in error.faults)
-        heading = printable(f"{source} cannot be used, and nothing was changed:")
+        heading = printable(f"{fault}, and nothing was changed:")
         raise Mishap("\n".join([heading, *faults])) from None
 
 

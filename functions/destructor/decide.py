@@ -115,12 +115,18 @@ def is_reminder_due(entry: Entry, terms: Terms, now: datetime) -> bool:
     return bool(passed) and (entry.reminded_at is None or entry.reminded_at < passed[-1])
 
 
-def _extended(entry: Entry, why: Why, terms: Terms, now: datetime) -> datetime | None:
-    """Tell until when a key is put off; None once all the time that it can have is over.
+def extension_end(entry: Entry, why: Why, terms: Terms, now: datetime) -> datetime:
+    """Tell until when a key is put off at the latest.
 
     An address that was changed, and has to stand before a new key goes there, is waited for.
     """
     last = grace_end(entry, now) + terms.extension
     if why is Why.UNCONFIRMED and entry.pending_email and entry.address_changed_at:
         last = max(last, entry.address_changed_at + terms.address_hold + DAY)
+    return last
+
+
+def _extended(entry: Entry, why: Why, terms: Terms, now: datetime) -> datetime | None:
+    """Tell until when a key is put off; None once all the time that it can have is over."""
+    last = extension_end(entry, why, terms, now)
     return min(now + DAY - SCHEDULE_SLACK, last) if now < last else None

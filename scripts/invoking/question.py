@@ -8,7 +8,9 @@ from typing import Any
 from functions.rotator.decide import Action
 
 _MOST_NAMES = 20
+_BESIDES = "It may also send reminders, and end old keys whose grace period is over."
 _WAITING = {Action.IN_GRACE, Action.TAKE_BACK}
+_ROTATED = {Action.ROTATE, Action.RECOVER}
 
 
 def about_due_keys(foreseen: Mapping[str, Any], account: str, *, force: bool) -> Iterator[str]:
@@ -34,21 +36,33 @@ def about_due_keys(foreseen: Mapping[str, Any], account: str, *, force: bool) ->
         yield f"It brings {count(len(recovered), 'interrupted rotation')} to an end: {listed(recovered)}."
     if withdrawn:
         yield f"It takes back {count(len(withdrawn), 'new key')} that did not arrive: {listed(withdrawn)}."
-    if not (rotated or recovered or withdrawn):
-        yield "It may still send reminders, and hand over keys whose time has come."
+    yield _BESIDES
     if late := foreseen.get("remaining", 0):
         yield f"{count(late, 'user')} could not be looked at in time: there may be more."
 
 
-def about_unused_keys(names: Collection[str], foreseen: Mapping[str, Any], account: str) -> Iterator[str]:
-    """Say whose new keys would be replaced, and who of the named users has none that waits to be used."""
+def about_unused_keys(
+    names: Collection[str], foreseen: Mapping[str, Any], account: str, *, force: bool
+) -> Iterator[str]:
+    """Say whose new keys would be replaced, whose keys are rotated as well, and whom the rotator will refuse.
+
+    Args:
+        names: whom the operator named.
+        foreseen: the answer of a dry run for them, with the same force.
+        account: the account's id.
+        force: whether keys are rotated, due or not.
+    """
     decisions: Mapping[str, Mapping[str, str]] = foreseen.get("decisions", {})
     waiting = [name for name in names if decisions.get(name, {}).get("action") in _WAITING]
-    others = [name for name in names if name not in waiting]
+    rotated = [name for name in names if decisions.get(name, {}).get("action") in _ROTATED]
+    others = [name for name in names if name not in {*waiting, *rotated}]
     if waiting:
         yield f"This replaces {count(len(waiting), 'new key')} if never used, in account {account}: {listed(waiting)}."
+    if rotated:
+        yield f"This also rotates {count(len(rotated), 'key')}{', due or not' if force else ''}: {listed(rotated)}."
     if others:
-        yield f"No new key waits to be used by {listed(others)}: the rotator refuses that."
+        yield f"{listed(others)} {'has' if len(others) == 1 else 'have'} no unused new key: the rotator will refuse."
+    yield _BESIDES
 
 
 def about_what_could_not_be_counted(names: Collection[str], account: str, *, again: bool) -> Iterator[str]:
@@ -56,6 +70,7 @@ def about_what_could_not_be_counted(names: Collection[str], account: str, *, aga
     whose = f"of {listed(names)}" if names else "of every tagged user"
     which = "the new keys that were never used" if again else "the keys"
     yield f"This {'replaces' if again else 'rotates'} {which} {whose} in account {account}."
+    yield _BESIDES
 
 
 def listed(names: Collection[str]) -> str:

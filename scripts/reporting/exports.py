@@ -56,7 +56,11 @@ def as_csv(survey: Survey) -> str:
 
 
 def _of_bystander(user: Bystander) -> Record:
-    return {"user": user.name, "decision": "unreadable" if user.unreadable else "left_alone", "reason": user.why}
+    return {
+        "user": user.name,
+        "decision": "unreadable" if user.unreadable else "left_alone",
+        "reason": user.fault or user.why,
+    }
 
 
 def _of_user(user: UserReport, survey: Survey) -> Record:

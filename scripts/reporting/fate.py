@@ -12,6 +12,8 @@ from functions.common.terms import IDLE, Terms
 from functions.destructor import decide as destructor
 from functions.destructor.decide import End, Use, Why
 
+_WORDS = {Why.UNCONFIRMED: "the new key was never used", Why.STILL_USED: "it is still in use"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fate:
@@ -19,12 +21,14 @@ class Fate:
 
     Attributes:
         end: what is done next.
+        confirmed: whether the successor has been used.
         why: why it does not simply end as planned.
         on: when; None is the rotator's next run.
         at_last: of a key that is put off day by day, when it is deactivated.
     """
 
     end: End
+    confirmed: bool
     why: Why | None = None
     on: datetime | None = None
     at_last: datetime | None = None
@@ -34,7 +38,7 @@ class Fate:
         """Name what is done next."""
         match self.end:
             case End.POSTPONE:
-                return "extension by a day"
+                return "postponed by a day"
             case End.DEACTIVATE:
                 return "deactivation"
             case End.KEEP:
@@ -43,16 +47,18 @@ class Fate:
 
     @property
     def reason(self) -> str:
-        """Say why, where it is not what was planned."""
+        """Say why, where it is not what was planned; also where a key simply goes whose successor was never used."""
         if self.end is End.KEEP:
             return "its successor is gone or inactive"
-        if self.at_last:
-            return f"{self.why}; deactivated on {self.at_last:%Y-%m-%d} at the latest"
-        return str(self.why or "")
+        why = self.why if self.confirmed else Why.UNCONFIRMED
+        words = _WORDS[why] if why else ""
+        return f"{words}; deactivated on {self.at_last:%Y-%m-%d} at the latest" if self.at_last else words
 
 
 def foresee(old: Entry, keys: Sequence[AccessKey], use: Use, terms: Terms, now: datetime) -> Fate:
     """Ask the destructor's own code about the moment at which the key's time comes.
+
+    A deletion that was given up is decided on anew in the rotator's next run, from where it stood.
 
     Args:
         old: the old key's entry.
@@ -61,17 +67,20 @@ def foresee(old: Entry, keys: Sequence[AccessKey], use: Use, terms: Terms, now: 
         terms: what the stack's configuration says about the ends of keys.
         now: the time of the report.
     """
-    if old.status is Status.FAILED or old.delete_on is None:
-        return Fate(end=End.DELETE)
-    due = max(old.delete_on, now)
-    lasting = replace(use, last_use=_going_on(use.last_use, now, due))
+    on = None if old.status is Status.FAILED else old.delete_on
+    if on is None:
+        old = replace(old, status=Status.INACTIVE if old.windows else Status.EXPIRING, delete_on=now)
+    due = max(on or now, now)
+    last_use = None if terms.delete_unconfirmed else use.last_use  # then the destructor does not ask for it
+    lasting = replace(use, last_use=_going_on(last_use, now, due))
     verdict = destructor.decide(old, keys, use=lasting, terms=terms, now=due)
-    postponed = verdict.end is End.POSTPONE
+    postponed = verdict.why if verdict.end is End.POSTPONE else None
     return Fate(
         end=verdict.end,
+        confirmed=use.confirmed,
         why=verdict.why,
-        on=old.delete_on,
-        at_last=destructor.grace_end(old, due) + terms.extension if postponed else None,
+        on=on,
+        at_last=destructor.extension_end(old, postponed, terms, due) if postponed else None,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from functions.common.entry import Status
-from functions.destructor.decide import Why
+from functions.destructor.decide import End
 from functions.rotator.decide import Action, Reason
 from scripts.reporting.survey import Bystander, KeyReport, UserReport
 
@@ -76,7 +76,7 @@ def oldest_first(others: Iterable[Bystander]) -> tuple[Bystander, ...]:
 
 
 def _is_unconfirmed(key: KeyReport, now: datetime) -> bool:
-    if key.entry is None or key.fate is None or key.fate.why is not Why.UNCONFIRMED:
+    if key.entry is None or key.fate is None or key.fate.confirmed or key.fate.end is End.KEEP:
         return False
     is_over = key.entry.delete_on is not None and key.entry.delete_on <= now
     return is_over or key.entry.grace_ended_on is not None or key.entry.status in _ENDED_UNCONFIRMED

@@ -29,6 +29,7 @@ from functions.destructor.decide import End, Use
 from functions.rotator import census, renames
 from functions.rotator.decide import CLOCK_SKEW, ENDING, LEASE, Action, Decision, Reason, Rules, decide, is_due
 from scripts.at_once import at_once
+from scripts.aws import FAULTS
 from scripts.reporting.fate import Fate, foresee
 
 if TYPE_CHECKING:
@@ -149,11 +150,13 @@ class Bystander:
     Attributes:
         why: why it does.
         keys: the user's keys; the last use of each only where it was asked for.
-        unreadable: whether the keys could not be looked at.
+        fault: why the keys could not be looked at.
+        unreadable: whether that is so.
     """
 
     name: str
     why: Reason
+    fault: str | None = None
     keys: tuple[KeyReport, ...] = ()
     unreadable: bool = False
 
@@ -199,7 +202,7 @@ class Survey:
 
     @property
     def untagged(self) -> list[Bystander]:
-        """List the users with keys that nobody rotates."""
+        """List the users with keys whom nobody has tagged, or who are outside the stack's paths."""
         return [user for user in self.bystanders if user.keys]
 
     @property
@@ -223,10 +226,14 @@ class Survey:
         if self.unreadable:
             sentences.append(f"Users who could not be looked at: {len(self.unreadable)}.")
         if self.untagged:
-            old = len(self.untagged_too_old)
-            whose = f", {old} of them with a key older than {self.max_age_days} days" if old else ""
-            sentences.append(f"Users with keys who are not tagged: {len(self.untagged)}{whose}.")
+            sentences.append(self._on_untagged())
         return " ".join(sentences)
+
+    def _on_untagged(self) -> str:
+        number, old = len(self.untagged), len(self.untagged_too_old)
+        who = f"{number} users with keys are" if number > 1 else "1 user with keys is"
+        whose = f"{old} of them {'has' if old == 1 else 'have'}" if number > 1 else "the user has"
+        return f"{who} not tagged{f'; {whose} a key older than {self.max_age_days} days' if old else ''}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,8 +325,8 @@ class Surveyor:
             try:
                 listed = AccessKeys(self.iam).of(name) or ()
                 keys = tuple(self._report(key, (), is_use_known=with_use) for key in listed)
-            except Exception:  # noqa: BLE001 (as above)
-                return Bystander(name=name, why=others[name], unreadable=True)
+            except FAULTS as fault:
+                return Bystander(name=name, why=others[name], fault=reason(fault), unreadable=True)
             return Bystander(name=name, why=others[name], keys=keys)
 
         return at_once(look, list(others), workers=WORKERS)

@@ -33,15 +33,16 @@ def beside(survey: Survey) -> Table:
     """Lay out the users with keys whom the service leaves alone."""
     table = _table("Users with keys who are not tagged", survey)
     table.add_column("User", overflow="fold")
-    table.add_column("Why")
+    table.add_column("Why", overflow="fold")
     table.add_column("Access key", no_wrap=True)
     table.add_column("Age", justify="right")
     table.add_column("Used", no_wrap=True)
     for user in survey.bystanders:
         rows: list[Sequence[Text]] = [(_identity(key), _age(key), _used(key)) for key in user.keys]
-        rows = rows or [(Text("not to be read"),)]
+        rows = rows or [(Text("could not be read"),)]
         for number, row in enumerate(rows):
-            whose = ("", "") if number else (user.name, user.why.replace("_", " "))
+            why = user.why.replace("_", " ") + (f": {user.fault}" if user.fault else "")
+            whose = ("", "") if number else (user.name, why)
             table.add_row(*map(_text, whose), *row)
     return table
 
@@ -50,7 +51,7 @@ def _table(title: str, survey: Survey) -> Table:
     return Table(
         title=_text(f"{title} in {survey.account}, {survey.taken_at:%Y-%m-%d %H:%M} UTC"),
         title_justify="left",
-        caption=f"Ages are in days. An active key is too old with more than {survey.max_age_days}.",
+        caption=f"Ages are in days; ! marks active keys older than {survey.max_age_days} days.",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

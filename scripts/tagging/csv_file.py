@@ -47,7 +47,7 @@ def _tags_of(header: Sequence[str]) -> list[str]:
         raise Malformed(f"its first line must name the columns: {USER},{','.join(_COLUMNS)}")
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
-        raise Malformed(f"the column {printable(repeated[0])} is there twice")
+        raise Malformed(f"duplicate column {printable(repeated[0])}")
     return ["" if name == USER else _tag_of(name) for name in names]
 
 

@@ -102,7 +102,9 @@ def _reason(error: ClientError) -> str:
 
 def as_table(plans: Iterable[Plan]) -> Table:
     """Show what would change, and for whom that cannot be."""
-    table = Table("User", "Tag", "Now", "Would be")
+    table = Table()
+    for title in ("User", "Tag", "Now", "Would be"):
+        table.add_column(title, overflow="fold")  # what is confirmed is seen whole: keys are mailed to the address
     for plan in plans:
         rows = [(change.tag, "-" if change.before is None else change.before, change.after) for change in plan.changes]
         for number, (tag, before, after) in enumerate(rows):

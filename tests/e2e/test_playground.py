@@ -69,7 +69,7 @@ def test_what_an_operator_and_a_recipient_type(tmp_path: Path) -> None:
     assert {name for name, user in users.items() if user["reason"] == "undeliverable"} == {population.RETURNED.name}
     assert [users[name]["next_step"] for name in ("wade", "ulla", "gina")] == [
         "deletion",
-        "extension by a day",
+        "postponed by a day",
         "deletion",
     ]
     ages = {name: [round(key["age_days"]) for key in user["keys"]] for name, user in users.items()}

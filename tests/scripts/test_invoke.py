@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ FORESEEN: dict[str, Any] = {
     },
     "misconfigured": {"mallory": "IKR:EMAIL is 'mallory', which is not one plain e-mail address"},
 }
+BESIDES = "It may also send reminders, and end old keys whose grace period is over."
 IDENTITY = (
     '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
     "<Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
@@ -163,6 +165,30 @@ def test_a_dry_run_shows_the_decisions(function: Function, capsys: pytest.Captur
     assert ["bob", "skip", "inactive key", ""] in rows
 
 
+def test_on_a_narrow_terminal_every_name_and_key_is_whole(
+    function: Function, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    name = "u" * 64
+    function.foreseen = {
+        "overdue": {name: 101},
+        "decisions": {name: {"action": "skip", "reason": "foreign_key", "key": "AKIAFAKE00000000OLD1"}},
+    }
+
+    invoke.main(["--dry-run"])
+
+    out = capsys.readouterr().out
+    whole = ["".join(cell) for cell in _columns(out.partition("What a run would do")[2])]
+    assert whole == [f"User{name}", "Decisionskip", "Reasonforeignkey", "AccesskeyAKIAFAKE00000000OLD1"]
+    assert "".join(_columns(out.partition("Overdue")[2].partition("What a run")[0])[0]) == f"User{name}"
+
+
+def _columns(table: str) -> list[list[str]]:
+    """Give the columns of a table's lines, each as its cells."""
+    lines = [re.split("[│┃]", line)[1:-1] for line in table.splitlines() if line[:1] in {"│", "┃"}]
+    return [[cell.replace(" ", "") for cell in column] for column in zip(*lines, strict=True)]
+
+
 @pytest.mark.usefixtures("function")
 def test_json_is_the_functions_answer(capsys: pytest.CaptureFixture[str]) -> None:
     invoke.main(["--dry-run", "--json"])
@@ -187,13 +213,40 @@ def test_a_run_that_failed(function: Function, capsys: pytest.CaptureFixture[str
     assert "handler.py" not in err
 
 
-def test_a_function_that_is_no_rotator(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
-    function.foreseen = None
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        "done",
+        7,
+        {"refused": ["bob"]},
+        {"refused": None},
+        {"misconfigured": "bob"},
+        {"failed": []},
+        {"overdue": [1]},
+        {"skipped": 3},
+        {"names": ["bob"]},
+        {"names": {"rotated": 3}},
+        {"names": {"rotated": [None]}},
+        {"decisions": {"bob": "rotate"}},
+        {"decisions": {"bob": {"action": ["rotate"]}}},
+        {"decisions": ["bob"]},
+        {"remaining": "many"},
+    ],
+)
+@pytest.mark.parametrize(
+    "options", [["--dry-run"], ["--yes"], ["--dry-run", "--user", "bob"], ["--yes", "--user", "bob"]]
+)
+def test_an_answer_that_is_no_summary(
+    answer: object, options: list[str], function: Function, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function.foreseen = function.answer = answer
 
-    code = invoke.main(["--dry-run", "--function", "other"])
+    code = invoke.main([*options, "--function", "other"])
 
-    assert code == 1
-    assert "other" in capsys.readouterr().err
+    line = "other answered with no summary, so it is not a rotator: name the right one with --function.\n"
+    assert (code, *capsys.readouterr()) == (1, "", line)
 
 
 def test_a_function_that_is_not_there(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
@@ -220,7 +273,7 @@ def test_a_yes_is_taken(
     assert code == 0
     assert [event for _, event in function.events] == [{"dry_run": True}, {}]
     assert capsys.readouterr().err == (
-        "This rotates 2 keys of 5 users in account 111122223333: alice, carol.\nGo on? [y/N] "
+        f"This rotates 2 keys of 5 users in account 111122223333: alice, carol.\n{BESIDES}\nGo on? [y/N] "
     )
 
 
@@ -289,8 +342,8 @@ def test_users_who_need_somebody_are_named(function: Function, capsys: pytest.Ca
 
     shown = " ".join(capsys.readouterr().out.split())
     assert "an active key is 101 days old" in shown
-    assert "old address told of the new one │ 1 │ dave" in shown
-    assert "was it lost, or restored? │ yes" in shown
+    assert "old address notified of the change │ 1 │ dave" in shown
+    assert "the ledger is incomplete: was it lost or restored? │ yes" in shown
     assert "came back" not in shown, "nobody's did"
 
 
@@ -319,7 +372,7 @@ class TestQuestion:
 
         lines = self.asked(["--user", "alice", "--force"], at_the_keyboard, capsys)
 
-        assert lines == ["This rotates 1 key, due or not, of 1 user in account 111122223333: alice."]
+        assert lines == ["This rotates 1 key, due or not, of 1 user in account 111122223333: alice.", BESIDES]
         assert function.events == [(deployed.ROTATOR, {"dry_run": True, "users": ["alice"], "force": True})]
 
     def test_what_else_happens_to_keys_is_told(
@@ -335,6 +388,7 @@ class TestQuestion:
             "This rotates 1 key of 4 users in account 111122223333: dave.",
             "It brings 2 interrupted rotations to an end: alice, bob.",
             "It takes back 1 new key that did not arrive: carol.",
+            BESIDES,
             "7 users could not be looked at in time: there may be more.",
         ]
 
@@ -346,7 +400,7 @@ class TestQuestion:
 
         assert self.asked([], at_the_keyboard, capsys) == [
             "No key of 1 user in account 111122223333 is to be rotated.",
-            "It may still send reminders, and hand over keys whose time has come.",
+            BESIDES,
         ]
 
     def test_of_many_the_first_are_named(
@@ -354,18 +408,50 @@ class TestQuestion:
     ) -> None:
         function.foreseen = {"decisions": {f"user{n}": {"action": "rotate"} for n in range(1500)}}
 
-        (line,) = self.asked([], at_the_keyboard, capsys)
+        line, _ = self.asked([], at_the_keyboard, capsys)
 
         assert line.startswith("This rotates 1,500 keys of 1,500 users in account 111122223333: user0, user1, ")
         assert line.endswith(", user19 and 1,480 more.")
 
     @pytest.mark.usefixtures("function")
-    def test_again_says_whose_key_is_replaced_and_whose_is_not(
+    def test_again_says_whose_key_is_replaced(
         self, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert self.asked(["--user", "bob", "--user", "alice", "--again"], at_the_keyboard, capsys) == [
             "This replaces 1 new key if never used, in account 111122223333: bob.",
-            "No new key waits to be used by alice: the rotator refuses that.",
+            "This also rotates 1 key: alice.",
+            BESIDES,
+        ]
+
+    @pytest.mark.parametrize(("options", "how"), [([], ""), (["--force"], ", due or not")])
+    def test_again_says_who_is_rotated_and_whom_the_rotator_refuses(
+        self,
+        options: list[str],
+        how: str,
+        function: Function,
+        at_the_keyboard: io.StringIO,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """The rotator rotates a named user whose key is due, and takes up an interrupted rotation, again or not."""
+        actions = {"dana": "rotate", "erin": "recover", "finn": "not_due", "gus": "in_grace", "hal": "not_due"}
+        function.foreseen = {"decisions": {name: {"action": action} for name, action in actions.items()}}
+        named = [word for name in actions for word in ("--user", name)]
+
+        assert self.asked([*named, "--again", *options], at_the_keyboard, capsys) == [
+            "This replaces 1 new key if never used, in account 111122223333: gus.",
+            f"This also rotates 2 keys{how}: dana, erin.",
+            "finn, hal have no unused new key: the rotator will refuse.",
+            BESIDES,
+        ]
+
+    def test_again_for_one_without_a_new_key(
+        self, function: Function, at_the_keyboard: io.StringIO, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        function.foreseen = {"decisions": {"dave": {"action": "not_due"}}}
+
+        assert self.asked(["--user", "dave", "--again"], at_the_keyboard, capsys) == [
+            "dave has no unused new key: the rotator will refuse.",
+            BESIDES,
         ]
 
     def test_a_dry_run_that_fails_stops_nobody(
@@ -378,6 +464,7 @@ class TestQuestion:
         assert self.asked([], at_the_keyboard, capsys) == [
             "The dry run failed, so nothing is counted. The run failed. eve could not be served",
             "This rotates the keys of every tagged user in account 111122223333.",
+            BESIDES,
         ]
 
 
@@ -412,6 +499,50 @@ class TestNames:
         assert (code, *capsys.readouterr()) == (1, "", f"{line}\nNothing was done.\n")
         assert all(event.get("dry_run") for _, event in wrong.events)
 
+    @pytest.mark.parametrize("options", [["--yes"], ["--dry-run"], ["--yes", "--force"]])
+    @pytest.mark.parametrize(
+        ("reason", "words"),
+        [
+            ("foreign_key", "there are two keys, one of them made by hand: delete the one that nobody uses."),
+            ("inactive_key", "the key is inactive: activate it, or delete it."),
+            ("out_of_mood", "out of mood."),
+        ],
+    )
+    def test_one_who_is_skipped_is_told_with_the_reason(
+        self, reason: str, words: str, options: list[str], function: Function, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        function.foreseen = {"decisions": {"sid": {"action": "skip", "reason": reason}, "bob": {"action": "not_due"}}}
+
+        code = invoke.main([*options, "--user", "sid", "--user", "bob"])
+
+        assert (code, *capsys.readouterr()) == (1, "", f"sid is skipped: {words}\nNothing was done.\n")
+        assert len(function.events) == 1
+
+    def test_again_may_serve_one_who_is_skipped_otherwise(self, function: Function) -> None:
+        """It ends a wait, for example; whom it does not serve, the rotator refuses."""
+        function.foreseen = {"decisions": {"bob": {"action": "skip", "reason": "backing_off"}}}
+
+        assert invoke.main(["--yes", "--again", "--user", "bob"]) == 0
+
+    def test_an_older_rotator_says_nothing_of_unknown_users(
+        self, function: Function, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        function.foreseen = {"decisions": {"alice": {"action": "not_due"}}, "remaining": 0}
+        function.users = ["alice", "bob"]
+
+        code = invoke.main(["--yes", "--user", "bbo", "--user", "alice"])
+
+        assert (code, *capsys.readouterr()) == (
+            1,
+            "",
+            "The rotator does not serve bbo: no such user, or no tag IKR:EMAIL; did you mean bob?\nNothing was done.\n",
+        )
+
+    def test_who_was_not_reached_in_time_is_not_wrong(self, function: Function) -> None:
+        function.foreseen = {"decisions": {}, "remaining": 1}
+
+        assert invoke.main(["--yes", "--user", "alice"]) == 0
+
     def test_all_are_told_together(self, wrong: Function, capsys: pytest.CaptureFixture[str]) -> None:
         """Without iam:ListUsers there is no guess, and with nobody near there is none either."""
         del wrong
@@ -426,7 +557,9 @@ class TestNames:
         ]
 
     def test_a_list_of_names_is_recognised(self, function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+        """Before any guess: the list may be near to a name."""
         function.foreseen = {"refused": {"alice,bob": "no such user"}}
+        function.users = ["alice.bob"]
 
         invoke.main(["--yes", "--user", "alice,bob"])
 
@@ -476,9 +609,9 @@ def test_a_dry_run_of_thousands_shows_those_with_something_to_do(
     [
         (["--dryrun"], "unrecognized arguments: --dryrun"),
         (["--user"], "argument --user: expected one argument"),
-        (["--yes", "--user", " "], "argument --user: a user has a name"),
-        (["--dry-run", "--function", "my rotator"], "argument --function: 'my rotator' is no name of a function"),
-        (["--dry-run", "--function", ""], "argument --function: '' is no name of a function"),
+        (["--yes", "--user", " "], "argument --user: the user name is empty"),
+        (["--dry-run", "--function", "my rotator"], "argument --function: 'my rotator' is not a name of a function"),
+        (["--dry-run", "--function", ""], "argument --function: '' is not a name of a function"),
         (["alice"], "unrecognized arguments: alice"),
     ],
 )

@@ -73,7 +73,7 @@ class TestOnTheWay:
     def test_an_old_python_can_read_as_far_as_the_message(self, command: str) -> None:
         """One comes with macOS: the script itself must parse there, and the module that says what is needed before."""
         ast.parse((SCRIPTS / command).read_text(), feature_version=(3, 8))
-        ast.parse(Path(start.__file__).read_text(), feature_version=(3, 6))
+        ast.parse(Path(start.__file__).read_text(), feature_version=(3, 8))
 
 
 class TestStreams:
@@ -142,7 +142,7 @@ def test_an_old_python_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     this = f"{sys.version_info[0]}.{sys.version_info[1]}"
     assert ended.value.code == 1
     assert capsys.readouterr().err == (
-        f"This is Python {this}, and too old: run `make setup`, then .venv/bin/python scripts/report.py\n"
+        f"Python {this} is too old: run `make setup`, then .venv/bin/python scripts/report.py\n"
     )
 
 

@@ -128,7 +128,7 @@ class TestSigningIn:
         ],
     )
     def test_a_region_that_is_none(self, region: str, end: str, run: Run) -> None:
-        assert run("--region", region) == f"{region} is no AWS region{end}"
+        assert run("--region", region) == f"{region} is not an AWS region{end}"
 
     def test_no_region(self, run: Run, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         """IAM has none, but an endpoint of one's own needs one to sign for."""
@@ -230,7 +230,31 @@ class TestTheWayThere:
         """A portal, a proxy, or a wrong port."""
         answering(Reply(body, status, {"Content-Type": "text/html"}))
 
-        assert run() == f"What answers to {command.first_call} is not AWS: {NETWORK}"
+        assert run() == f"The answer to {command.first_call} did not come from AWS: {NETWORK}"
+
+    @pytest.mark.parametrize("body", ["", "{}", "Moved"])
+    def test_a_redirection(self, body: str, run: Run, command: Command, answering: Callable[[Reply], None]) -> None:
+        """AWS sends nobody elsewhere; a portal does."""
+        answering(Reply(body, 302, {"Location": "http://portal.example.com"}))
+
+        assert run() == f"The answer to {command.first_call} did not come from AWS: {NETWORK}"
+
+    @pytest.mark.parametrize("command", [one for one in COMMANDS if one.name == "tag_iam_users"], indirect=True)
+    @pytest.mark.parametrize(
+        ("body", "status"),
+        [
+            ("<rss><channel/></rss>", 200),
+            ("<ListUserTagsResponse/>", 200),
+            ('<?xml version="1.0"?><ListUsersResponse><ListUsersResult/></ListUsersResponse>', 200),
+            ("<Portal><ListUserTagsResult/></Portal>", 200),
+            ("<fault>no</fault>", 403),
+            ("<ListUserTagsResponse><ListUserTagsResult/></ListUserTagsResponse>", 404),
+        ],
+    )
+    def test_xml_that_is_not_aws_s(self, body: str, status: int, run: Run, answering: Callable[[Reply], None]) -> None:
+        answering(Reply(body, status, {"Content-Type": "text/xml"}))
+
+        assert run() == f"The answer to ListUserTags did not come from AWS: {NETWORK}"
 
     def test_an_error_page_is_tried_again_and_told(
         self, run: Run, command: Command, answering: Callable[[Reply], None]
@@ -247,6 +271,8 @@ class TestTheWayThere:
         line = run()
 
         if command.first_call == "Invoke":
-            assert line.endswith("answered with no summary, so it is no rotator: name the right one with --function.")
+            assert line.endswith(
+                "answered with no summary, so it is not a rotator: name the right one with --function."
+            )
         else:
             assert line.endswith(f": {NETWORK}")

@@ -1,4 +1,4 @@
-"""scripts/tag_file.py: everything that is wrong with a tag file is said before anything is changed."""
+"""scripts/tagging/tag_file.py: everything that is wrong with a tag file is said before anything is changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.tag_file import TagFileError, Wanted, load
+from scripts.tagging.tag_file import TagFileError, Wanted, load
 
 EXAMPLE = Path(__file__).parents[2] / "scripts" / "examples" / "iam_users.json"
 
@@ -110,9 +110,9 @@ def test_a_file_that_cannot_be_read(path: str) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('{"alice": {"IKR:EMAIL": "a@example.com"}, "alice": {"IKR:EMAIL": "b@example.com"}}', "alice: stands twice"),
+        ('{"alice": {"IKR:EMAIL": "a@example.com"}, "alice": {"IKR:EMAIL": "b@example.com"}}', "alice: duplicate user"),
         ('{"alice": {"IKR:EMAIL": "a@example.com"}, "Alice": {"IKR:EMAIL": "b@example.com"}}', "second time as Alice"),
-        ('{"alice": {"IKR:EMAIL": "a@example.com", "IKR:EMAIL": "b@example.com"}}', "IKR:EMAIL stands twice"),
+        ('{"alice": {"IKR:EMAIL": "a@example.com", "IKR:EMAIL": "b@example.com"}}', "alice: duplicate tag IKR:EMAIL"),
         ('{"alice": {"IKR:EMAIL": "a@example.com", "ikr:email": "b@example.com"}}', "second time as ikr:email"),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_name_that_no_user_has(name: str, file: Path) -> None:
 
     (fault,) = faults_of(file)
 
-    assert "no IAM user name" in fault
+    assert "not an IAM user name" in fault
 
 
 @pytest.mark.parametrize("entry", [None, "alice@example.com", ["IKR:EMAIL"], 1])
@@ -161,7 +161,7 @@ def test_a_tag_that_is_no_policy_tag(tag: str, file: Path) -> None:
 
     (fault,) = faults_of(file)
 
-    assert "no policy tag" in fault
+    assert "not a policy tag" in fault
 
 
 @pytest.mark.parametrize("days", ["", "-1", "3651", "1.5", "1e2", "0x10", "seven", "٣٠", " 7", "99999999999999999999"])
@@ -216,7 +216,7 @@ def test_a_number_is_as_good_as_a_text(file: Path) -> None:
 def test_a_misspelt_policy_tag_is_told_with_the_right_one(tag: str, said: str, file: Path) -> None:
     file.write_text(json.dumps({"alice": {tag: "1"}}))
 
-    assert faults_of(file) == (f"alice: {tag!r} is no policy tag{said}",)
+    assert faults_of(file) == (f"alice: {tag!r} is not a policy tag{said}",)
 
 
 class TestOtherTags:
@@ -235,8 +235,8 @@ class TestOtherTags:
             "USERNAME_2": {"KEY_1": "VALUE"},
         }
         assert wanted.notes == (
-            "KEY_1 (2 users) says nothing to iam-key-rotator, and is set all the same.",
-            "KEY_2 (1 user) says nothing to iam-key-rotator, and is set all the same.",
+            "KEY_1 (2 users) is not a tag of iam-key-rotator; it is set anyway.",
+            "KEY_2 (1 user) is not a tag of iam-key-rotator; it is set anyway.",
         )
 
     def test_one_that_lacks_the_prefix_is_told_with_it(self, file: Path) -> None:
@@ -318,16 +318,16 @@ class TestCsv:
             ('{"alice": {}}', "its first line must name the columns: user,email,rotate_after_days,delete_after_days"),
             ("user,emial\nalice,a@example.com\n", "there is no column emial; did you mean email?"),
             ("user,\nalice,a@example.com\n", NO_NAME),
-            ("user,email,Email\n", "the column email is there twice"),
+            ("user,email,Email\n", "duplicate column email"),
             ("user,email\n", "it names no user"),
             ("user,email\nalice,a@example.com,b\n", "line 2 has 3 cells, and the first line names 2 columns"),
             ('user,email\nalice,"a@example.com\n', "line 2: unexpected end of data"),
-            ("user,email\n,a@example.com\n", "'': is no IAM user name (1 to 64 letters, digits and + = , . @ _ -)"),
+            ("user,email\n,a@example.com\n", "'': is not an IAM user name (1 to 64 letters, digits and + = , . @ _ -)"),
             ("user,email\nalice,\n", "alice: has no tags"),
             ("user,email\nalice,alice\n", "alice: IKR:EMAIL is 'alice', which is not one plain e-mail address"),
             (
                 "user,email\nalice,a@example.com\nAlice,b@example.com\n",
-                "alice: stands twice in the file, the second time as Alice",
+                "alice: duplicate user, the second time as Alice",
             ),
         ],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -48,6 +49,12 @@ def file(tmp_path: Path) -> Path:
 
 def tags_of(iam: IAMClient, user: str) -> Mapping[str, str]:
     return {tag["Key"]: tag["Value"] for tag in iam.list_user_tags(UserName=user)["Tags"]}
+
+
+def columns_of(table: str) -> list[str]:
+    """Give the columns of a table's lines, each in one piece, however its cells were broken."""
+    lines = [re.split("[│┃]", line) for line in table.splitlines() if line[:1] in {"│", "┃"}]
+    return ["".join(cell.replace(" ", "") for cell in column) for column in zip(*lines, strict=True)]
 
 
 @pytest.fixture
@@ -126,6 +133,25 @@ def test_the_plan_is_shown_before_the_question(
     assert "alice@example.com" in out
     assert err == ("Go on? [y/N] " if code == 0 else "Go on? [y/N] Nothing was changed.\n")
     assert tags_of(iam, "bob") == (BOB if code == 0 else {})
+
+
+def test_on_a_narrow_terminal_every_value_is_whole(
+    iam: IAMClient, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The address is what is confirmed: keys are mailed to it."""
+    monkeypatch.setenv("COLUMNS", "80")
+    user, address = "u" * 40, f"{'a' * 40}@{'subsidiary' * 4}.example.com"
+    iam.create_user(UserName=user, Tags=[{"Key": "IKR:EMAIL", "Value": f"former.{address}"}])
+    file.write_text(json.dumps({user: {"IKR:EMAIL": address}}))
+
+    tag_iam_users.main(["--dry-run", str(file)])
+
+    assert columns_of(capsys.readouterr().out)[1:5] == [
+        f"User{user}",
+        "TagIKR:EMAIL",
+        f"Nowformer.{address}",
+        f"Wouldbe{address}",
+    ]
 
 
 def test_one_failure_stops_nobody_else(iam: IAMClient, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -315,9 +341,7 @@ def test_tags_that_are_not_ours_are_set_and_noted(
 
     assert code == 0
     assert tags_of(iam, "bob") == {**BOB, "Team": "blue"}
-    assert capsys.readouterr().err == (
-        "Note: Team (1 user) says nothing to iam-key-rotator, and is set all the same.\n"
-    )
+    assert capsys.readouterr().err == ("Note: Team (1 user) is not a tag of iam-key-rotator; it is set anyway.\n")
 
 
 def test_the_usual_file_need_not_be_named(iam: IAMClient, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,6 +387,26 @@ class TestTogether:
             assert tagged[name]["IKR:ROTATE_AFTER_DAYS"] == "30"
 
     @pytest.mark.parametrize(
+        ("group", "template", "note"),
+        [
+            (
+                "developers",
+                "x@example.com",
+                "Note: all 2 users get the address x@example.com: {user} in --email stands for the user's name.\n",
+            ),
+            ("developers", "{user}@example.com", ""),
+            ("names", "x@example.com", ""),
+        ],
+    )
+    def test_one_mailbox_for_several_users_is_noted(
+        self, group: str, template: str, note: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It may be meant; whoever reads it has all their keys."""
+        code = tag_iam_users.main(["--group", group, "--email", template, "--yes"])
+
+        assert (code, capsys.readouterr().err) == (0, note)
+
+    @pytest.mark.parametrize(
         ("options", "lines"),
         [
             (("--group", "develpers"), ["There is no group develpers; did you mean developers?"]),
@@ -372,7 +416,7 @@ class TestTogether:
             (
                 ("--group", "names"),
                 [
-                    "What you ask for cannot be used, and nothing was changed:",
+                    "These options do not fit every user, and nothing was changed:",
                     "  - dave@work: IKR:EMAIL is 'dave@work@example.com', which is not one plain e-mail address",
                 ],
             ),
@@ -402,16 +446,16 @@ class TestTogether:
             ),
             (
                 ("--path", "developers", "--email", "x", "--yes"),
-                "argument --path: 'developers' is no IAM path: it begins and ends with /, as in /developers/",
+                "argument --path: 'developers' is not an IAM path: it begins and ends with /, as in /developers/",
             ),
             (("--group", "a", "--path", "/", "--yes"), "argument --path: not allowed with argument --group"),
             (
                 ("--group", "a", "--email", "{usr}@example.com", "--yes"),
-                "argument --email: '{usr}@example.com' makes no e-mail address; it may be such as '{user}@example.com'",
+                "argument --email: '{usr}@example.com' is not an e-mail address template; try '{user}@example.com'",
             ),
             (
                 ("--group", "a", "--email", "{user}", "--rotate-after-days", "soon", "--yes"),
-                "argument --rotate-after-days: 'soon' is no whole number from 0 to 3650",
+                "argument --rotate-after-days: 'soon' is not a whole number from 0 to 3650",
             ),
             (("--dryrun",), "unrecognized arguments: --dryrun"),
             (

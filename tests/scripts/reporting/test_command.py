@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from functions.common.entry import Status
 from functions.common.keys import AccessKeys
@@ -125,7 +127,7 @@ class TestUntagged:
         code, out, err = run()
 
         assert code == 0
-        assert err == "No active key is older than 90 days. Users with keys who are not tagged: 1.\n"
+        assert err == "No active key is older than 90 days. 1 user with keys is not tagged (--untagged lists them).\n"
         assert "carol" not in out
 
     def test_an_old_key_of_theirs_fails_a_pipeline(self, stack: Account, run: Run) -> None:
@@ -135,15 +137,29 @@ class TestUntagged:
         code, _, err = run()
 
         assert code == 1
-        assert err == "Users with keys who are not tagged: 1, 1 of them with a key older than 90 days.\n"
+        assert err == (
+            "1 user with keys is not tagged; the user has a key older than 90 days (--untagged lists them).\n"
+        )
+
+    @pytest.mark.usefixtures("stack")
+    @pytest.mark.parametrize(("old", "words"), [(1, "1 of them has"), (2, "2 of them have")])
+    def test_several_are_counted_apart(self, old: int, words: str, account: Account, run: Run) -> None:
+        for number in range(3):
+            account.iam.create_user(UserName=f"carol{number}")
+            account.add_key(f"carol{number}", 412 if number < old else 3)
+
+        _, _, err = run()
+
+        assert err == (f"3 users with keys are not tagged; {words} a key older than 90 days (--untagged lists them).\n")
 
     def test_they_are_listed_on_demand(self, stack: Account, run: Run) -> None:
         stack.iam.create_user(UserName="carol")
         key = stack.add_key("carol", 12)
         stack.use("carol", key, days_ago=3)
 
-        _, out, _ = run("--untagged")
+        _, out, err = run("--untagged")
 
+        assert "--untagged" not in err
         (line,) = [line for line in out.splitlines() if "carol" in line]
         assert line.split() == ["carol", "not", "tagged", key, "12", f"{stack.ago(3):%Y-%m-%d}"]
 
@@ -155,14 +171,18 @@ class TestUntagged:
 
         def refuse(self: AccessKeys, user: str) -> Any:
             if user == "carol":
-                raise ConnectionError
+                raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListAccessKeys")
             return look(self, user)
 
         monkeypatch.setattr(AccessKeys, "of", refuse)
 
         code, _, err = run()
 
-        assert (code, err) == (1, "Users who could not be looked at: 1.\n")
+        assert (code, err) == (1, "Users who could not be looked at: 1 (--untagged lists them).\n")
+        (line,) = [line for line in run("--untagged")[1].splitlines() if "carol" in line]
+        assert " ".join(line.split()) == "carol not tagged: ListAccessKeys: AccessDenied could not be read"
+        (told,) = json.loads(run("--json")[1])["not_tagged"]
+        assert told["reason"] == "ListAccessKeys: AccessDenied"
 
 
 def test_nothing_is_changed(stack: Account, run: Run, tmp_path: Path) -> None:
@@ -214,6 +234,8 @@ class TestOutput:
             ("--json", "/"),
             ("--html",),
             ("--max-age-days", "-1"),
+            ("--max-age-days", "3651"),
+            ("--max-age-days", "9999999999999"),
             ("--max-age-days", "٣٠"),
             ("--max-age-days", "ninety"),
             ("--max-age-days", ""),
@@ -235,6 +257,39 @@ class TestOutput:
 
         assert (code, out) == (1, "")
         assert "/dev/full cannot be written (No space left on device)" in err
+
+    @pytest.mark.usefixtures("stack")
+    def test_a_file_that_is_only_half_written_replaces_nothing(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A pipeline that reads yesterday's report is better off than one that reads a half of today's."""
+        target = tmp_path / "keys.json"
+        target.write_text("yesterday's")
+        write = Path.write_text
+
+        def run_out_of_space(path: Path, content: str, **options: Any) -> int:
+            write(path, content[:10], **options)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(Path, "write_text", run_out_of_space)
+
+        code, _, err = run("--json", str(target))
+
+        assert (code, target.read_text(), list(tmp_path.glob("*keys*"))) == (1, "yesterday's", [target])
+        assert err == f"{target} cannot be written (No space left on device): name another file.\n"
+
+    @pytest.mark.usefixtures("stack")
+    def test_a_file_that_is_replaced_stays_as_it_was_in_all_else(self, run: Run, tmp_path: Path) -> None:
+        """Who may read it, and where a link to it leads."""
+        target, link = tmp_path / "keys.json", tmp_path / "latest.json"
+        target.write_text("yesterday's")
+        target.chmod(0o600)
+        link.symlink_to(target)
+
+        run("--json", str(link))
+
+        assert (link.readlink(), target.stat().st_mode & 0o777) == (target, 0o600)
+        assert json.loads(target.read_text())["passed"] is True
 
 
 class TestCtrlC:

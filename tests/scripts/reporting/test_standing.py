@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from functions.common.entry import Status
-from functions.destructor.decide import End, Why
+from functions.common.keys import AccessKey, LastUse
+from functions.common.terms import Terms
+from functions.destructor.decide import Use
 from functions.rotator.decide import Action, Decision, Reason
-from scripts.reporting.fate import Fate
+from scripts.reporting.fate import foresee
 from scripts.reporting.standing import Standing, oldest_first, standing, worst_first
 from scripts.reporting.survey import Bystander, Step, UserReport
-from tests.scripts.reporting.people import NEW_KEY, NOW, entry, key, user
+from tests.scripts.reporting.people import NEW_KEY, NOW, entry, key, used, user
+
+DAY = timedelta(days=1)
+TERMS = Terms(recovery=0 * DAY, extension=14 * DAY, delete_unconfirmed=False, address_hold=2 * DAY)
 
 
 def skipped(reason: Reason) -> UserReport:
@@ -21,11 +27,23 @@ def skipped(reason: Reason) -> UserReport:
     return user(key(10), decision=Decision(action=Action.SKIP, reason=reason))
 
 
-def in_grace(*, ends_in: float, why: Why | None = Why.UNCONFIRMED, **fields: Any) -> UserReport:
-    """Make up a user whose old key is to go."""
-    ends = {"delete_on": NOW + timedelta(days=ends_in), "new_key_id": NEW_KEY, **fields}
-    old = key(84, entry=entry(ends.pop("status", Status.EXPIRING), 84, **ends), fate=Fate(end=End.POSTPONE, why=why))
-    return user(old, key(2, NEW_KEY), action=Action.IN_GRACE)
+def in_grace(
+    *,
+    ends_in: float | None,
+    confirmed: bool = False,
+    last_use: LastUse | None = None,
+    status: Status = Status.EXPIRING,
+    keeps_new: bool = True,
+    **fields: Any,
+) -> UserReport:
+    """Make up a user whose old key is to go, as the destructor would have it."""
+    delete_on = None if ends_in is None else NOW + timedelta(days=ends_in)
+    ending = entry(status, 84, delete_on=delete_on, new_key_id=NEW_KEY, **fields)
+    old = key(84, entry=ending, last_use=last_use, active=status is not Status.INACTIVE)
+    new = key(2, NEW_KEY, last_use=used(1) if confirmed else None, active=keeps_new)
+    listed = [AccessKey(id=each.id, active=each.active, created_at=each.created_at) for each in (old, new)]
+    fate = foresee(ending, listed, Use(confirmed=confirmed, last_use=last_use), TERMS, NOW)
+    return user(replace(old, fate=fate), new, action=Action.IN_GRACE)
 
 
 def not_due(days: float) -> UserReport:
@@ -39,14 +57,21 @@ BY_STANDING = {
     Standing.UNCONFIRMED: [
         in_grace(ends_in=-0.1),
         in_grace(ends_in=1, grace_ended_on=NOW),
-        in_grace(ends_in=9, status=Status.INACTIVE),
+        in_grace(ends_in=9, status=Status.INACTIVE, windows=1),
+        in_grace(ends_in=None, status=Status.FAILED, grace_ended_on=NOW - timedelta(days=2)),
     ],
     Standing.MISCONFIGURED: [user(key(10), decision=None, fault="IKR:EMAIL is wrong")],
     Standing.FOREIGN: [skipped(Reason.FOREIGN_KEY)],
     Standing.HELD: [skipped(Reason.ADDRESS_HELD), skipped(Reason.DORMANT), skipped(Reason.UNDELIVERABLE)],
     Standing.DUE: [user(key(81), action=action) for action in (Action.ROTATE, Action.RECOVER, Action.TAKE_BACK)],
     Standing.DUE_SOON: [not_due(7)],
-    Standing.IN_GRACE: [in_grace(ends_in=3), in_grace(ends_in=-1, why=None), in_grace(ends_in=-1, why=Why.STILL_USED)],
+    Standing.IN_GRACE: [
+        in_grace(ends_in=3),
+        in_grace(ends_in=-1, confirmed=True),
+        in_grace(ends_in=-1, confirmed=True, last_use=used(0.1)),
+        in_grace(ends_in=9, confirmed=True, status=Status.INACTIVE, windows=1),
+        in_grace(ends_in=-1, keeps_new=False),
+    ],
     Standing.FINE: [not_due(7.1), skipped(Reason.NO_KEY), skipped(Reason.INACTIVE_KEY), skipped(Reason.UNDER_WAY)],
 }
 

@@ -231,7 +231,7 @@ class TestFate:
         fate = self.fate_of(account)
 
         assert (fate.end, fate.on, fate.at_last) == (End.POSTPONE, account.ago(-3), account.ago(-17))
-        assert fate.reason == f"its successor was never used; deactivated on {account.ago(-17):%Y-%m-%d} at the latest"
+        assert fate.reason == f"the new key was never used; deactivated on {account.ago(-17):%Y-%m-%d} at the latest"
 
     def test_a_key_that_is_in_use_today_counts_as_used_when_its_time_comes(self, account: Account) -> None:
         """What works with it every day will not have stopped by then of its own accord."""
@@ -268,6 +268,35 @@ class TestFate:
         fate = self.fate_of(account)
 
         assert (fate.end, fate.why, fate.at_last) == (End.DEACTIVATE, Why.UNCONFIRMED, None)
+
+    def test_a_deactivated_key_whose_successor_was_never_used_says_so(self, account: Account) -> None:
+        """The destructor has no reason to give: the key just goes. The report's reader has one to ask the user."""
+        old, new = account.add_user("alice", 100, 20)
+        account.deactivate("alice", old)
+        ends = {"delete_on": account.ago(-20), "windows": 1, "new_key_id": new}
+        account.note("alice", old, Status.INACTIVE, age=100, **ends)
+
+        fate = self.fate_of(account)
+
+        assert (fate.end, fate.confirmed, fate.reason) == (End.DELETE, False, "the new key was never used")
+
+    def test_it_is_put_off_for_as_long_as_an_address_is_held(self, account: Account) -> None:
+        """Longer than the extension: the new key goes to the address that was changed, once that has stood."""
+        self.in_grace(account, pending_email="alice@example.org", address_changed_at=account.ago(-2), left=1)
+
+        fate = self.fate_of(account, grace_extension_days=1, address_hold_days=7)
+
+        assert (fate.end, fate.at_last) == (End.POSTPONE, account.ago(-10))
+
+    def test_where_keys_end_whatever_their_use_that_is_not_told(self, account: Account) -> None:
+        """With deleteUnconfirmed, the destructor does not ask whether the old key is in use."""
+        old, new = self.in_grace(account)
+        account.use("alice", new, days_ago=1)
+        account.use("alice", old, days_ago=0.5)
+
+        fate = self.fate_of(account, delete_unconfirmed=True)
+
+        assert (fate.end, fate.reason) == (End.DELETE, "")
 
 
 class TestBystanders:
@@ -307,12 +336,23 @@ class TestBystanders:
         assert (key.is_use_known, key.last_use is not None) == (with_use, with_use)
 
     def test_one_who_cannot_be_read_is_told(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListAccessKeys")
+
+        monkeypatch.setattr("scripts.reporting.survey.AccessKeys.of", refuse)
+
+        assert {(user.unreadable, user.fault) for user in self.beside(account).values()} == {
+            (True, "ListAccessKeys: AccessDenied")
+        }
+
+    def test_a_fault_of_our_own_is_not_taken_for_aws_s(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(*_: object) -> None:
-            raise ConnectionError
+            raise AttributeError("a bug")
 
         monkeypatch.setattr("scripts.reporting.survey.AccessKeys.of", broken)
 
-        assert all(user.unreadable for user in self.beside(account).values())
+        with pytest.raises(AttributeError, match="a bug"):
+            self.beside(account)
 
 
 class TestNextStep:
@@ -339,7 +379,7 @@ class TestNextStep:
         [
             (True, {}, "deletion on 3 days, 0:00:00"),
             (True, {"recovery_days": 7}, "deactivation on 3 days, 0:00:00"),
-            (False, {}, "extension by a day on 3 days, 0:00:00"),
+            (False, {}, "postponed by a day on 3 days, 0:00:00"),
             (False, {"grace_extension_days": 0}, "deactivation on 3 days, 0:00:00"),
             (False, {"delete_unconfirmed": True}, "deletion on 3 days, 0:00:00"),
         ],
@@ -357,7 +397,7 @@ class TestNextStep:
 
     @pytest.mark.parametrize(
         ("last_used", "step"),
-        [(2.0, "deletion due since -1 day, 23:00:00"), (0.5, "extension by a day due since -1 day, 23:00:00")],
+        [(2.0, "deletion due since -1 day, 23:00:00"), (0.5, "postponed by a day due since -1 day, 23:00:00")],
     )
     def test_an_old_key_whose_grace_is_over(self, last_used: float, step: str, account: Account) -> None:
         """What still uses it is given time."""
@@ -378,11 +418,29 @@ class TestNextStep:
 
         assert self.step_of(account, "alice") == f"{step}, 0:00:00"
 
-    def test_an_old_key_whose_deletion_was_given_up(self, account: Account) -> None:
+    @pytest.mark.parametrize(
+        ("successor", "fields", "step"),
+        [
+            ("used", {"grace_ended_on": 3, "delete_on": -3}, "deletion at the next run"),
+            ("unused", {"grace_ended_on": 3}, "postponed by a day at the next run"),
+            ("unused", {"grace_ended_on": 15}, "deactivation at the next run"),
+            ("unused", {"grace_ended_on": 50, "windows": 3}, "deletion at the next run"),
+            ("inactive", {"grace_ended_on": 3}, "cancellation at the next run"),
+        ],
+    )
+    def test_an_old_key_whose_deletion_was_given_up(
+        self, successor: str, fields: dict[str, int], step: str, account: Account
+    ) -> None:
+        """The next run has the destructor decide once more, from where it stood."""
         old, new = account.add_user("alice", 82, 2)
-        account.note("alice", old, Status.FAILED, age=82, delete_on=account.ago(-3), new_key_id=new)
+        noted = {name: account.ago(days) if name.endswith("_on") else days for name, days in fields.items()}
+        account.note("alice", old, Status.FAILED, age=82, new_key_id=new, **noted)
+        if successor == "used":
+            account.use("alice", new, days_ago=1)
+        if successor == "inactive":
+            account.deactivate("alice", new)
 
-        assert self.step_of(account, "alice") == "deletion at the next run"
+        assert self.step_of(account, "alice") == step
 
     def test_an_old_key_whose_successor_is_gone(self, account: Account) -> None:
         """It stays, and so the destructor will say."""

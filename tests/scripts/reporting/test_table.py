@@ -70,5 +70,5 @@ def test_the_worst_come_first() -> None:
 def test_what_becomes_of_an_old_key_is_told_with_the_reason() -> None:
     text = " ".join(" ".join(shown(320)).split())
 
-    assert "extension by a day on 2030-03-05: its successor" in text
+    assert "postponed by a day on 2030-03-05: the new key" in text
     assert "deletion on 2030-03-07" in text

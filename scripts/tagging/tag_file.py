@@ -129,20 +129,18 @@ def _note(tag: str, number: int) -> str:
     whose = "1 user" if number == 1 else f"{number:,} users"
     guess = nearest(tag, [known.removeprefix(tags.PREFIX.upper()) for known in POLICY_TAGS])
     end = f"; did you mean {tags.PREFIX.upper()}{guess}?" if guess else "."
-    return f"{_label(tag)} ({whose}) says nothing to iam-key-rotator, and is set all the same{end}"
+    return f"{_label(tag)} ({whose}) is not a tag of iam-key-rotator; it is set anyway{end}"
 
 
 def _name_faults(users: _Object) -> Iterable[str]:
     for user, other in _repeated(name for name, _ in users):
-        yield f"{_label(user)}: stands twice in the file" + (
-            f", the second time as {_label(other)}" if user != other else ""
-        )
+        yield f"{_label(user)}: duplicate user" + (f", the second time as {_label(other)}" if user != other else "")
 
 
 def _user_faults(user: str, pairs: object) -> Iterable[str]:
     """Say what is wrong with one user's entry."""
     if not USER_NAME.fullmatch(user):
-        yield f"{user!r}: is no IAM user name (1 to 64 letters, digits and + = , . @ _ -)"
+        yield f"{user!r}: is not an IAM user name (1 to 64 letters, digits and + = , . @ _ -)"
     if not isinstance(pairs, _Object):
         yield f"{_label(user)}: must be an object of tags, each with a text as its value"
         return
@@ -151,9 +149,8 @@ def _user_faults(user: str, pairs: object) -> Iterable[str]:
     if len(pairs) > TAGS_PER_USER:
         yield f"{_label(user)}: has {len(pairs)} tags, and IAM takes at most {TAGS_PER_USER}"
     for tag, other in _repeated(tag for tag, _ in pairs):
-        yield f"{_label(user)}: {_label(tag)} stands twice" + (
-            f", the second time as {_label(other)}" if tag != other else ""
-        )
+        again = f", the second time as {_label(other)}" if tag != other else ""
+        yield f"{_label(user)}: duplicate tag {_label(tag)}{again}"
 
     for tag, value in pairs:
         yield from (f"{_label(user)}: {fault}" for fault in _tag_faults(tag, value))
@@ -165,7 +162,7 @@ def _tag_faults(tag: str, value: object) -> Iterable[str]:
     """Say what is wrong with one tag, apart from what its value means to the service."""
     if tags.is_ours(tag) and not _is_policy_tag(tag):
         near = did_you_mean(tag, POLICY_TAGS) or f"; these are {', '.join(POLICY_TAGS)}, …"
-        yield f"{tag!r} is no policy tag{near}"
+        yield f"{tag!r} is not a policy tag{near}"
     elif not tags.is_ours(tag) and (fault := _fault_of_key(tag)):
         yield f"the tag {tag!r} {fault}"
     elif not _is_value(value):
