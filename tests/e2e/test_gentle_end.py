@@ -66,7 +66,7 @@ def test_the_whole_sequence(account: LocalCloud, capsys: pytest.CaptureFixture[s
     operators = Operators.listening(account.root, account.outputs["alarmTopicArn"])
     alice, bob = _rotated(account, "alice", "bob")
     assert _holder(account, bob.new) == "bob"
-    assert _reported(account, capsys, alice) == ("in_grace", "deactivation", ["expiring", "current"])
+    assert _reported(account, capsys, alice) == ("in_grace", "postponed by a day", ["expiring", "current"])
 
     # The day before the end of the grace.
     account.ledger.advance(days=4)
@@ -83,7 +83,7 @@ def test_the_whole_sequence(account: LocalCloud, capsys: pytest.CaptureFixture[s
     assert account.keys("alice") == dict.fromkeys([alice.old.access_key_id, alice.new.access_key_id], "Active")
     assert _holder(account, bob.old) == REFUSED
     assert [_told(account, person) for person in (alice, bob)] == [[REMINDER] * 2, [DEACTIVATED]]
-    assert _reported(account, capsys, alice) == ("in_grace", "deactivation", ["expiring", "current"])
+    assert _reported(account, capsys, alice) == ("in_grace", "postponed by a day", ["expiring", "current"])
     assert _reported(account, capsys, bob) == ("in_grace", "deletion", ["inactive", "current"])
 
     account.ledger.pass_days(1)
