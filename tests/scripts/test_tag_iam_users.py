@@ -364,7 +364,7 @@ class TestTogether:
         iam.create_group(GroupName="developers")
         iam.create_group(GroupName="empty")
         iam.create_group(GroupName="names")
-        iam.create_user(UserName="dave@work", Path="/work/")
+        iam.create_user(UserName="dave@work", Path="/people/")
         iam.add_user_to_group(GroupName="names", UserName="dave@work")
         for name in ("alice", "carol"):
             iam.add_user_to_group(GroupName="developers", UserName=name)
