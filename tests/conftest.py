@@ -1,7 +1,8 @@
-"""Lets all sessions of boto3 read its descriptions of AWS once, and says at the end how many faults were tried."""
+"""What holds for all tests: boto3 reads its descriptions of AWS once, Ctrl-C is heard, and faults are counted."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from functools import cache
 from unittest import mock
@@ -20,6 +21,18 @@ def one_loader() -> Iterator[None]:
     """Share what every session would read from the same files anew: in many tests, that is most of the work."""
     with mock.patch("botocore.session.create_loader", cache(create_loader)):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let the processes that tests start listen to Ctrl-C.
+
+    What a shell starts in its background ignores that signal, and so does all that is started by it in turn; a CI may
+    start the tests so.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

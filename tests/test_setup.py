@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -49,6 +50,8 @@ def test_pip_installs_uv_alone_by_the_lock_and_its_hashes() -> None:
 
 
 def _make(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run make as if by hand: below `make test` it would take over its options, and say which folder it is in."""
     make = shutil.which("make")
     assert make
-    return subprocess.run([make, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    ours = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    return subprocess.run([make, *arguments], cwd=folder, env=ours, capture_output=True, text=True, check=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,15 +67,3 @@ def post(request: pytest.FixtureRequest) -> Post:
     """Each of the mail services in turn."""
     chosen: Post = request.getfixturevalue(request.param)
     return chosen
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let the processes that a test starts listen to SIGINT.
-
-    What a script starts in its background ignores that signal, and so does all that is started by it in turn. That is
-    as it should be for a demo too, but not for a test of what an interruption does.
-    """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)

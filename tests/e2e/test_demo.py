@@ -98,7 +98,6 @@ def test_a_broken_promise_is_an_exit_code(
     assert "Not proved: ana: the old key is deleted" in shown
 
 
-@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_demo_leaves_nothing_behind(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Neither a trace on the screen, nor the emulator and its state."""

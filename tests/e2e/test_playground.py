@@ -36,7 +36,6 @@ sys.exit(playground.main([]))
 """
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_what_an_operator_and_a_recipient_type(tmp_path: Path) -> None:
     """Look, rotate, tag, take down, decrypt: all of it finds the playground, and nothing is left when that ends."""
     folder = tmp_path / "playground"
