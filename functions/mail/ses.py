@@ -53,6 +53,10 @@ CALLS = 3
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
 
 
+class _FileRefused(Exception):
+    """What SES refuses may be the file that goes along: without it, the mail may be taken. The message is the code."""
+
+
 class SesMailer:
     """A mailer on SES.
 
@@ -80,6 +84,27 @@ class SesMailer:
             MailUnanswered: SES was handed the mail, and did not say whether it takes it.
             MailServiceError: SES takes no mail, or could not be reached.
         """
+        request = self._request(message)
+        unanswered: MailUnanswered | None = None
+        for _ in range(CALLS):
+            try:
+                self._call(request, message)
+            except MailUnanswered as fault:
+                unanswered = fault
+            except _FileRefused as refusal:
+                telemetry.warning("mail_goes_without_calendar_entry", reason=str(refusal))
+                del request["Content"]["Simple"]["Attachments"]
+            except MailError:
+                if unanswered is None:
+                    raise
+                # This refusal is not about the mail that SES may have accepted before.
+                break
+            else:
+                return
+        if unanswered is not None:
+            raise unanswered
+
+    def _request(self, message: Message) -> SendEmailRequestTypeDef:
         request: SendEmailRequestTypeDef = {
             "FromEmailAddress": self._mail_from,
             "Destination": {"ToAddresses": [message.to]},
@@ -90,21 +115,7 @@ class SesMailer:
             request["ReplyToAddresses"] = [message.reply_to]
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
-        unanswered: MailUnanswered | None = None
-        for _ in range(CALLS):
-            try:
-                self._call(request, message)
-            except MailUnanswered as fault:
-                unanswered = fault
-            except MailError:
-                if unanswered is None:
-                    raise
-                # This refusal is not about the mail that SES may have accepted before.
-                break
-            else:
-                return
-        if unanswered is not None:
-            raise unanswered
+        return request
 
     def _content(self, message: Message) -> MessageTypeDef:
         content: MessageTypeDef = {
@@ -133,12 +144,8 @@ class SesMailer:
         try:
             self._client.send_email(**request)
         except ClientError as error:
-            content = request["Content"]["Simple"]
-            if code_of(error) in _MAY_BE_THE_FILE and "Attachments" in content:
-                del content["Attachments"]
-                telemetry.warning("mail_goes_without_calendar_entry", reason=code_of(error))
-                self._call(request, message)
-                return
+            if code_of(error) in _MAY_BE_THE_FILE and "Attachments" in request["Content"]["Simple"]:
+                raise _FileRefused(code_of(error)) from None
             # Not told from what: SES's own words may quote the mail.
             raise self._explain(error, message) from None
         # Some of these carry the request, and with it the secret: they are named here and not passed on.

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from email.header import decode_header, make_header
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
@@ -125,6 +125,25 @@ def test_mail_whose_file_is_refused_goes_without_it(
     SesMailer(client, SENDER).send(deadline)
 
     stubber.assert_no_pending_responses()
+
+
+def test_refused_file_costs_one_of_the_calls(deadline: Message) -> None:
+    """How long a mail may take is counted in calls, each of which a slow server may draw out."""
+    calls: list[bool] = []
+
+    class Slow:
+        meta = ses().meta
+
+        def send_email(self, **request: Any) -> None:
+            calls.append("Attachments" in request["Content"]["Simple"])
+            if calls == [True]:
+                raise ClientError({"Error": {"Code": "BadRequestException", "Message": "no"}}, "SendEmail")
+            raise ReadTimeoutError(endpoint_url="https://email.invalid")
+
+    with pytest.raises(MailUnanswered):
+        SesMailer(cast("SESV2Client", Slow()), SENDER).send(deadline)
+
+    assert calls == [True, *[False] * (CALLS - 1)]
 
 
 def test_mail_that_is_refused_without_its_file_too_is_refused(
