@@ -139,7 +139,7 @@ def _remind(user: User, entry: Entry, tools: Tools) -> bool:
     new_key_used = tools.keys.was_used(new_key_id)
     use = tools.keys.use_of(entry.key_id)
     still_used = bool(use.last and successor and use.last.is_work_since(successor.created_at))
-    if new_key_used and use.known and not still_used:
+    if new_key_used and not still_used:
         return False
     listed = {key.id: key.active for key in tools.keys.of(user.name) or []}
     if new_key_id not in listed or not listed.get(entry.key_id):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from functions.common.keys import AccessKeys, KeyUse
 from tests.simulation.faults import Fault, Kind, aws_error
 from tests.simulation.world import START, World, new_world
 
@@ -210,6 +211,18 @@ class TestReminder:
         gone = world.rotate()["reminded"]
 
         assert (stopped, gone, subjects(world)) == (0, 0, [])
+
+    def test_who_has_switched_is_not_said_to_use_a_key_that_iam_does_not_tell_of(
+        self, world: World, old: str, new: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.use_key("alice", new)
+        world.wait(days=4)
+        known = AccessKeys.use_of
+        monkeypatch.setattr(
+            AccessKeys, "use_of", lambda self, key: KeyUse(last=None, known=False) if key == old else known(self, key)
+        )
+
+        assert world.rotate()["reminded"] == 0
 
     def test_not_before_its_day(self, world: World) -> None:
         world.wait(days=3)
