@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
@@ -61,10 +62,13 @@ def raw_file(remote: str, commit: str, path: str) -> str | None:
 
 def _git(*arguments: str) -> str:
     """Ask git about this checkout; empty where there is no git, or no checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
     try:
         # The command is the project's own.
         outcome = subprocess.run(  # noqa: S603
-            ["git", *arguments],  # noqa: S607
+            [git, *arguments],
             cwd=_FOLDER,
             capture_output=True,
             text=True,

@@ -26,7 +26,7 @@ def run(module: str) -> NoReturn:
     Args:
         module: the script's name as a module, such as ``scripts.report``.
     """
-    code: object = 1
+    code: str | int | None = 1
     try:
         if sys.version_info < OLDEST_PYTHON:
             _send_to_set_up(module, f"Python {sys.version_info[0]}.{sys.version_info[1]} is too old")
@@ -58,7 +58,7 @@ def run(module: str) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(INTERRUPTED)
-    sys.exit(code)  # type: ignore[arg-type] # whatever main returns
+    sys.exit(code)
 
 
 def _prepare_streams() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from typing import Literal, TypeVar, get_args
 
 from functions.common.errors import ConfigurationError
@@ -190,6 +191,4 @@ class _Reader:
 
 def _bare(sender: str) -> str:
     """Take the display name off an address."""
-    from email.utils import parseaddr  # noqa: PLC0415 # deployed stacks need it not, and a cold start pays for it
-
     return parseaddr(sender)[1]

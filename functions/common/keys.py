@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _UNKNOWN_KEY = frozenset({"NoSuchEntity", "AccessDenied"})
 _CREATE_ATTEMPTS = 7
 _LONGEST_PAUSE = 16.0
+# Runs that were throttled together should not come back together.
+_jitter = random.SystemRandom()
 _REFUSALS = range(400, 500)
 
 
@@ -214,7 +216,7 @@ class KeyMaker:
                 # Raised out here, where it has no context: an answer that does not parse is quoted in the error about
                 # it, and the secret with it.
                 raise KeyCreationUnanswered(f"no answer came to CreateAccessKey for {user}: {fault}")
-            self._pause(random.uniform(0.5, 1.0) * min(2.0**attempt, _LONGEST_PAUSE))  # noqa: S311 (jitter)
+            self._pause(_jitter.uniform(0.5, 1.0) * min(2.0**attempt, _LONGEST_PAUSE))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 

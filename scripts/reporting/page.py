@@ -97,6 +97,7 @@ def _measures(survey: Survey, axis: Axis, usual: Limits) -> str:
     words = [word for user in survey.users for word in (user.name, user.email or "")]
     widest = min(max(map(len, words), default=0), _WIDEST)
     grace = min(axis.width(usual.delete_after), 100 - axis.x(usual.rotate_after))
+    left = 100 - grace
     measures = {
         "who": f"{max(widest, _NARROWEST)}ch",
         "step": f"{axis.width(axis.step())}%",
@@ -104,7 +105,7 @@ def _measures(survey: Survey, axis: Axis, usual: Limits) -> str:
         "limit": f"{axis.x(usual.rotate_after) if usual.rotate_after <= axis.days else 200}%",
         "grace-width": f"{grace}%",
         # Where a background begins is told in percent of the room that it leaves.
-        "grace-start": f"{round(axis.x(usual.rotate_after) / (100 - grace) * 100, 2) if grace < 100 else 0}%",  # noqa: PLR2004
+        "grace-start": f"{round(axis.x(usual.rotate_after) / left * 100, 2) if left > 0 else 0}%",
     }
     return ":root {" + " ".join(f"--{name}: {value};" for name, value in measures.items()) + "}\n"
 

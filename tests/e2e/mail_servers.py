@@ -90,11 +90,10 @@ def _fields(content_type: str, body: bytes) -> dict[str, str]:
     if not content_type.startswith("multipart/"):
         return {name: values[0] for name, values in parse_qs(body.decode()).items()}
     form = email.message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
-    return {
-        str(part.get_param("name", header="Content-Disposition")): part.get_payload(decode=True).decode()  # type: ignore[union-attr]
-        for part in form.walk()
-        if not part.is_multipart()
+    fields = {
+        part.get_param("name", header="Content-Disposition"): part.get_payload(decode=True) for part in form.walk()
     }
+    return {str(name): content.decode() for name, content in fields.items() if isinstance(content, bytes)}
 
 
 class _MailgunHandler(BaseHTTPRequestHandler):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -28,7 +30,8 @@ def test_of_aws_the_operation_and_the_code_are_told_and_not_the_message() -> Non
 
 def test_error_without_a_code_is_told_as_unknown() -> None:
     """The page of a proxy is parsed like an answer of IAM, and has none of its parts."""
-    fault = ClientError({"ResponseMetadata": {"HTTPStatusCode": 403}}, "ListAccessKeys")  # type: ignore[typeddict-item]
+    page: Any = {"ResponseMetadata": {"HTTPStatusCode": 403}}
+    fault = ClientError(page, "ListAccessKeys")
 
     assert reason(fault) == "ListAccessKeys: unknown"
     assert not is_throttled(fault)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
@@ -12,7 +13,8 @@ from tests.simulation.world import ACCOUNT, REGION, TOPIC, World
 
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}"
 SUBJECT = "An access key was never used, and has been deactivated"
-A_PROXYS_PAGE = ClientError({"ResponseMetadata": {"HTTPStatusCode": 403}}, "Publish")  # type: ignore[typeddict-item]
+_PAGE: Any = {"ResponseMetadata": {"HTTPStatusCode": 403}}
+A_PROXYS_PAGE = ClientError(_PAGE, "Publish")
 
 
 def tell() -> None:
