@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,29 +67,26 @@ class Stack:
         command = ["pulumi", *arguments, *(("--stack", self.name) if self.name else ()), "--non-interactive"]
         pipe = subprocess.PIPE if capture else None
         try:
-            process = subprocess.Popen(command, cwd=_REPOSITORY, stdout=pipe, stderr=pipe, text=True)
+            with _ctrl_c_held_back():
+                return subprocess.run(command, cwd=_REPOSITORY, stdout=pipe, stderr=pipe, text=True, check=False)
         except FileNotFoundError:
             raise Mishap("There is no pulumi on the PATH: install Pulumi's command line.") from None
         except OSError as error:
             raise Mishap(f"pulumi cannot be run ({error.strerror}): install Pulumi's command line anew.") from None
-        with process:
-            output, errors = _waited_for(process)
-        return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
-def _waited_for(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Wait for Pulumi even after Ctrl-C, which it has heard as well: it stops in order, and writes its state.
+@contextlib.contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Let Pulumi, which hears Ctrl-C as well, stop in order and write its state, however often it is pressed.
 
     Raises:
-        KeyboardInterrupt: once it has stopped.
+        KeyboardInterrupt: at the end, if it was pressed.
     """
-    interrupted = False
-    while True:
-        try:
-            output, errors = process.communicate()
-        except KeyboardInterrupt:
-            interrupted = True
-            continue
-        if interrupted:
-            raise KeyboardInterrupt
-        return output or "", errors or ""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt

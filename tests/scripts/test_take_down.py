@@ -6,13 +6,11 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from unittest import mock
 
 import boto3
 import pytest
 
 from scripts import take_down
-from scripts.taking_down import stack
 from scripts.taking_down.remains import Remains
 
 GONE = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
@@ -114,15 +112,14 @@ class TestCtrlC:
         assert found == ["lifted"]
         assert capfd.readouterr().err == "Interrupted: what was done stays done. Run this again to go on.\n"
 
-    def test_pulumi_is_waited_for_however_often_it_is_pressed(self) -> None:
+    def test_pulumi_is_waited_for_however_often_it_is_pressed(self, found: list[str], tmp_path: Path) -> None:
         """Impatience makes nothing faster, and a state that was not written makes everything slower."""
-        answers = iter([KeyboardInterrupt, KeyboardInterrupt, ("", "")])
-        process = mock.Mock(communicate=mock.Mock(side_effect=answers))
+        stopped = tmp_path / "stopped"
+        pulumi(tmp_path, f"for n in 1 2 3; do kill -INT $PPID; done; touch {stopped}; exit 1")
 
-        with pytest.raises(KeyboardInterrupt):
-            stack._waited_for(process)
-
-        assert process.communicate.call_count == 3
+        assert take_down.main(["--yes"]) == 130
+        assert stopped.exists()
+        assert found == ["lifted"]
 
 
 class TestKmsKey:
